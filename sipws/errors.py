@@ -1,0 +1,212 @@
+"""
+The exceptions of sipws, as one tree::
+
+    SIPError
+     +-- ParseError (also a ValueError)       octets or text that break the SIP grammar
+     +-- ConfigurationError (also ValueError) an option that cannot be used
+     +-- TransportError                       a message that could not be carried
+     |    +-- NotConnected                    no open WebSocket to send it on
+     |    +-- ConnectionFailed                a connection that did not come about
+     |         +-- HandshakeRefused           the HTTP upgrade was not answered with SIP over WebSocket
+     |         +-- CertificateRefused         the server's certificate does not prove that it is the server
+     +-- TransactionError                     a request that will get no final response
+     |    +-- TransactionTimeout              timer B, F or H fired (RFC 3261 section 17)
+     |    +-- TransactionCancelled            its user gave it up
+     +-- RegistrationError                    the registrar refused
+     +-- LimitExceeded                        a configured bound would be passed
+
+Each carries the offending value and where it stood as attributes, and its
+text reads as help.  No text, repr or attribute that is printed holds a secret.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sipws.message.incoming import IncomingRequest, IncomingResponse
+    from sipws.message.outgoing import OutgoingRequest, OutgoingResponse
+
+__all__ = [
+    "CertificateRefused",
+    "ConfigurationError",
+    "ConnectionFailed",
+    "HandshakeRefused",
+    "LimitExceeded",
+    "NotConnected",
+    "ParseError",
+    "RegistrationError",
+    "SIPError",
+    "TransactionCancelled",
+    "TransactionError",
+    "TransactionTimeout",
+    "TransportError",
+]
+
+#: Headers whose values are, or hold, secrets: L{ParseError} does not show them.
+SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+
+#: The most characters of an offending value that an error shows.
+_SHOWN = 80
+
+
+class SIPError(Exception):
+    """Anything that sipws raises on purpose, or fails a Deferred with."""
+
+
+class ParseError(SIPError, ValueError):
+    """
+    Text that breaks the grammar of RFC 3261 section 25.
+
+    @ivar reason: What rule was broken.
+    @ivar header: The header in which it was, by its canonical name; C{None}
+        for the start line and for the message as a whole.
+    @ivar position: The index, in characters, into C{value} (into the message,
+        in octets, where C{header} is C{None}) at which the grammar failed;
+        C{None} where no single place is at fault.
+    @ivar value: The text that was parsed; C{None} where it is a secret.
+    @ivar request: The request itself where so much of it could be read that
+        it can be answered (RFC 3261 section 8.2.6); otherwise C{None}.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        header: str | None = None,
+        position: int | None = None,
+        value: str | None = None,
+        request: IncomingRequest | None = None,
+    ) -> None:
+        if header is not None and header.lower() in SECRET_HEADERS:
+            value = None
+        self.reason = reason
+        self.header = header
+        self.position = position
+        self.value = value
+        self.request = request
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        place = "" if self.header is None else f"{self.header}: "
+        at = "" if self.position is None else f" at {self.position}"
+        shown = "" if self.value is None else f" in {_shorten(self.value)!r}"
+        return f"{place}{self.reason}{at}{shown}"
+
+    def __repr__(self) -> str:
+        return f"<ParseError {self}>"
+
+
+class ConfigurationError(SIPError, ValueError):
+    """
+    An option that cannot be used: its name, its value or both are wrong.
+
+    @ivar option: The option's name as it was given.
+    @ivar hint: What would be right.
+    """
+
+    def __init__(self, option: str, problem: str, hint: str = "") -> None:
+        self.option = option
+        self.problem = problem
+        self.hint = hint
+        super().__init__(f"{option}: {problem}" + (f" ({hint})" if hint else ""))
+
+
+class TransportError(SIPError):
+    """
+    A message that could not be carried.
+
+    @ivar request: What was to be sent or was waiting for its response;
+        C{None} where the connection itself is meant.
+    @ivar code: The WebSocket close code (RFC 6455 section 7.4), if there was one.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        request: OutgoingRequest | OutgoingResponse | None = None,
+        code: int | None = None,
+    ) -> None:
+        self.reason = reason
+        self.request = request
+        self.code = code
+        super().__init__(reason + (f" (WebSocket code {code})" if code is not None else ""))
+
+
+class NotConnected(TransportError):
+    """There is no open WebSocket to send on."""
+
+
+class ConnectionFailed(TransportError):
+    """A connection did not come about; C{__cause__} says why where it is known."""
+
+
+class HandshakeRefused(ConnectionFailed):
+    """
+    The HTTP upgrade was not answered by SIP over WebSocket (RFC 7118 section 4).
+
+    @ivar status: The HTTP status code, C{None} where it was 101 and something
+        else was wrong, such as a missing subprotocol.
+    """
+
+    def __init__(self, reason: str, *, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(reason)
+
+
+class CertificateRefused(ConnectionFailed):
+    """The server's certificate does not prove that it is the server that was meant."""
+
+
+class TransactionError(SIPError):
+    """
+    A request that gets no final response.
+
+    @ivar request: What was sent.
+    """
+
+    def __init__(self, reason: str, *, request: OutgoingRequest | None = None) -> None:
+        self.reason = reason
+        self.request = request
+        super().__init__(reason)
+
+
+class TransactionTimeout(TransactionError):
+    """No final response in 64*T1 (timers B and F, RFC 3261 section 17.1), or no ACK (timer H)."""
+
+
+class TransactionCancelled(TransactionError):
+    """The transaction's user cancelled its Deferred."""
+
+
+class RegistrationError(SIPError):
+    """
+    The registrar refused.
+
+    @ivar response: Its response.
+    """
+
+    def __init__(self, reason: str, *, response: IncomingResponse | None = None) -> None:
+        self.reason = reason
+        self.response = response
+        super().__init__(reason)
+
+
+class LimitExceeded(SIPError):
+    """
+    A bound of the configuration would be passed.
+
+    @ivar option: The option that sets the bound.
+    @ivar limit: The bound, in the option's unit.
+    """
+
+    def __init__(self, reason: str, *, option: str, limit: int) -> None:
+        self.reason = reason
+        self.option = option
+        self.limit = limit
+        super().__init__(f"{reason} ({option}={limit})")
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

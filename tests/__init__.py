@@ -1,0 +1,1 @@
+"""The tests of sipws; the folders mirror the package."""
