@@ -21,9 +21,12 @@ text reads as help.  No text, repr or attribute that is printed holds a secret.
 
 from __future__ import annotations
 
+from os import fspath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from sipws.message.incoming import IncomingRequest, IncomingResponse
     from sipws.message.outgoing import OutgoingRequest, OutgoingResponse
 
@@ -101,15 +104,28 @@ class ConfigurationError(SIPError, ValueError):
     """
     An option that cannot be used: its name, its value or both are wrong.
 
-    @ivar option: The option's name as it was given.
+    @ivar option: The option's name as it was given; the file's where the file
+        as a whole is wrong.
+    @ivar problem: What is wrong with it.
     @ivar hint: What would be right.
+    @ivar file: The configuration file that it stands in, if it stands in one.
     """
 
-    def __init__(self, option: str, problem: str, hint: str = "") -> None:
+    def __init__(self, option: str, problem: str, hint: str = "", *, file: str | None = None) -> None:
         self.option = option
         self.problem = problem
         self.hint = hint
-        super().__init__(f"{option}: {problem}" + (f" ({hint})" if hint else ""))
+        self.file = file
+        place = option if file is None else f"{file}: {option}"
+        super().__init__(f"{place}: {problem}" + (f" ({hint})" if hint else ""))
+
+    def inFile(self, file: str | PathLike[str]) -> ConfigurationError:
+        """
+        Say the same of an option that stands in a file.
+
+        @param file: The path of the file.
+        """
+        return type(self)(self.option, self.problem, self.hint, file=fspath(file))
 
 
 class TransportError(SIPError):

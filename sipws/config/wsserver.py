@@ -1,0 +1,149 @@
+"""
+L{WsServer}: one WebSocket server, as the option C{wsServers} names it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import attrs
+from zope.interface import implementer
+
+from sipws.config.values import HostPort, Unfit, show
+from sipws.errors import ConfigurationError
+from sipws.interfaces import IWsServer
+
+__all__ = ["WsServer", "WsServers"]
+
+#: The schemes of RFC 6455 section 3, and a UNIX socket's, on which C{ws} is spoken.
+SCHEMES = {"ws": "WS", "wss": "WSS", "unix": "WS"}
+
+_EXAMPLE = "as in wss://sip.example.com:443/path"
+_hostPort = HostPort()
+
+
+@implementer(IWsServer)
+@attrs.define
+class WsServer:
+    """
+    A WebSocket server.
+
+    @ivar ws_uri: Its C{ws:} or C{wss:} URI (RFC 6455 section 3), or C{unix:} and
+        the absolute path of a UNIX socket.
+    @ivar weight: How much it is to be preferred: of several, the heaviest is taken first.
+    @ivar status: One of the C{STATUS_*}: how its last connection went.  The only
+        attribute that changes; each user agent keeps its own copies.
+    @ivar scheme: C{WS} or C{WSS}, as a Via has it (RFC 7118 section 5.2).
+    @ivar sip_uri: The route that leads to it, C{<sip:HOST;transport=ws;lr>}.
+
+    @raise ConfigurationError: Where either is wrong; its option is C{wsServers}.
+    """
+
+    STATUS_READY = 0
+    STATUS_DISCONNECTED = 1
+    STATUS_ERROR = 2
+
+    ws_uri: str = attrs.field(on_setattr=attrs.setters.frozen)
+    weight: float = attrs.field(default=0, on_setattr=attrs.setters.frozen)
+    status: int = attrs.field(default=STATUS_READY, init=False, eq=False)
+    scheme: str = attrs.field(init=False, eq=False, repr=False, on_setattr=attrs.setters.frozen)
+    sip_uri: str = attrs.field(init=False, eq=False, repr=False, on_setattr=attrs.setters.frozen)
+
+    def __attrs_post_init__(self) -> None:
+        try:
+            _checkWeight(self.weight)
+            parts = _split(self.ws_uri)
+        except Unfit as error:
+            raise ConfigurationError("wsServers", f"{show(self.ws_uri)} {error.problem}", error.hint) from None
+        # The attributes are frozen for everybody but their own constructor.
+        object.__setattr__(self, "scheme", SCHEMES[parts.scheme])
+        object.__setattr__(self, "sip_uri", f"<sip:{_hostOf(parts)};transport=ws;lr>")
+
+    def fresh(self) -> WsServer:
+        """Copy it, with the status of one that was never tried."""
+        return attrs.evolve(self)
+
+
+@attrs.frozen
+class WsServers:
+    """A URI, or a list of URIs, L{WsServer}s and tables with C{ws_uri} and C{weight}."""
+
+    def __call__(self, value: object) -> tuple[WsServer, ...]:
+        servers = tuple(_server(item) for item in _items(value))
+        if not servers:
+            raise Unfit("must name one server at least", _EXAMPLE)
+        return servers
+
+    def __str__(self) -> str:
+        return "URI, or list of URIs or of tables with ws_uri and weight"
+
+
+def _items(value: object) -> Iterable[object]:
+    if isinstance(value, (str, WsServer, Mapping)):
+        return [value]
+    if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
+        return value
+    raise Unfit("must be a URI or a list of servers", _EXAMPLE)
+
+
+def _server(item: object) -> WsServer:
+    if isinstance(item, WsServer):
+        return item
+    if isinstance(item, str):
+        return WsServer(item)
+    if isinstance(item, Mapping):
+        return _fromMapping(item)
+    raise Unfit("holds what is neither a URI nor a table with ws_uri and weight", _EXAMPLE)
+
+
+def _fromMapping(item: Mapping[Any, Any]) -> WsServer:
+    unknown = [key for key in item if key not in ("ws_uri", "weight")]
+    if unknown:
+        raise Unfit(f"has an unknown key {unknown[0]!r}", "a server has ws_uri and weight")
+    if not item.get("ws_uri"):
+        raise Unfit("has a server without ws_uri", _EXAMPLE)
+    weight = item.get("weight")
+    return WsServer(item["ws_uri"], 0 if weight is None else weight)
+
+
+def _checkWeight(weight: object) -> None:
+    if not isinstance(weight, (int, float)) or isinstance(weight, bool) or not math.isfinite(weight):
+        raise Unfit("has a weight that is no number", "the heaviest server is taken first; 0 where none is given")
+
+
+def _split(uri: object) -> SplitResult:
+    """Take a WebSocket URI apart, as far as it names a place that can be connected to."""
+    if not isinstance(uri, str) or not uri.isascii() or not uri.isprintable() or " " in uri:
+        raise Unfit("is not a URI", _EXAMPLE)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise Unfit(f"is not a URI: {error}", _EXAMPLE) from None
+    if parts.scheme not in SCHEMES:
+        raise Unfit("has another scheme than ws and wss", _EXAMPLE)
+    # RFC 6455 section 3: "Fragment identifiers are meaningless in the context of
+    # WebSocket URIs and MUST NOT be used on these URIs."
+    if "#" in uri:
+        raise Unfit("has a fragment, which a WebSocket URI must not have", "RFC 6455 section 3")
+    _checkPlace(parts)
+    return parts
+
+
+def _checkPlace(parts: SplitResult) -> None:
+    if parts.scheme == "unix":
+        if parts.netloc or not parts.path.startswith("/"):
+            raise Unfit("names no socket", "as in unix:/run/sip.socket")
+        return
+    if "@" in parts.netloc:
+        raise Unfit("holds a user or a password", "RFC 6455 section 3 has none in a WebSocket URI")
+    try:
+        _hostPort(parts.netloc)
+    except Unfit as error:
+        raise Unfit(f"names no host: it {error.problem}", _EXAMPLE) from None
+
+
+def _hostOf(parts: SplitResult) -> str:
+    return parts.netloc or "localhost"
