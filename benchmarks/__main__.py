@@ -5,7 +5,12 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
+from benchmarks.building import runBuild
+from benchmarks.memory import runMemory
 from benchmarks.parsing import runParse
+from benchmarks.transacting import runTransactions
+
+_rounds = click.option("--rounds", default=25, show_default=True, help="How often each engine has its turn.")
 
 
 @click.group()
@@ -14,11 +19,35 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--rounds", default=25, show_default=True, help="How often each message is measured.")
-@click.option("--seconds", default=0.01, show_default=True, help="How long each time, at least.")
+@_rounds
+@click.option("--seconds", default=0.01, show_default=True, help="How long a turn takes, at least.")
 def parse(rounds: int, seconds: float) -> None:
     """Parse and check a message."""
     runParse(Console(), rounds, seconds)
+
+
+@main.command()
+@_rounds
+@click.option("--seconds", default=0.01, show_default=True, help="How long a turn takes, at least.")
+def build(rounds: int, seconds: float) -> None:
+    """Build a message."""
+    runBuild(Console(), rounds, seconds)
+
+
+@main.command()
+@_rounds
+@click.option("--seconds", default=0.25, show_default=True, help="How long a turn takes, about.")
+def transactions(rounds: int, seconds: float) -> None:
+    """Send requests and get their responses."""
+    runTransactions(Console(), rounds, seconds)
+
+
+@main.command()
+@click.option("--first", default=200, show_default=True, help="User agents before the first reading.")
+@click.option("--more", default=1000, show_default=True, help="User agents added for the second.")
+def memory(first: int, more: int) -> None:
+    """Keep user agents registered."""
+    runMemory(Console(), first, more)
 
 
 if __name__ == "__main__":

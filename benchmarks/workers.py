@@ -37,14 +37,15 @@ class Worker:
     @ivar process: The process.
     """
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Peer, traced: bool = False) -> None:
         """
         @param peer: The engine to start.
+        @param traced: Whether Python is to account for what it allocates.
         """
         self.peer = peer
         self.process = subprocess.Popen(
             peer.command(),
-            env=peer.environment(),
+            env={**peer.environment(), "PYTHONTRACEMALLOC": "1" if traced else "0"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

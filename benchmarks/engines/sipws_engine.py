@@ -9,11 +9,11 @@ are looked for, and its Via host, which responses must name.
 from __future__ import annotations
 
 import attrs
-from sipws.message import IncomingRequest, parseMessage
-from sipws.message.sanity import sanityCheck
 
 from benchmarks.corpus import VIA_HOST
 from benchmarks.engines.loop import Tasks, parsing
+from sipws.message import IncomingRequest, parseMessage
+from sipws.message.sanity import sanityCheck
 
 
 @attrs.define
