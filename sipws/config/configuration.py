@@ -20,22 +20,24 @@ from sipws.config.optiontags import REGISTERED
 from sipws.config.refused import REFUSED
 from sipws.config.sources import loadTOML, readPassword
 from sipws.config.values import (
-    AddressOfRecord,
-    Flag,
-    HostPort,
-    InstanceId,
-    Integer,
-    OptionTags,
-    OrText,
-    ReadableFile,
-    Registrar,
-    Seconds,
-    Text,
+    ADDRESS_OF_RECORD,
+    FLAG,
+    FLAG_OR_HOST,
+    HOST_PORT,
+    INSTANCE_ID,
+    OPTION_TAGS,
+    READABLE_FILE,
+    REGISTRAR,
+    SECONDS,
+    TEXT,
+    TEXT_OR_EMPTY,
+    WORD,
+    Kind,
     Unfit,
-    Word,
+    integer,
     show,
 )
-from sipws.config.wsserver import WsServer, WsServers
+from sipws.config.wsserver import WS_SERVERS, WsServer
 from sipws.errors import ConfigurationError
 from sipws.message import URI
 
@@ -67,10 +69,10 @@ class OptionRow:
 
 
 def _option(
-    kind: Callable[[Any], Any],
-    default: Any,
+    kind: Kind,
     doc: str,
     *,
+    default: Any = None,
     unit: str = "",
     secret: bool = False,
 ) -> Any:
@@ -80,7 +82,7 @@ def _option(
         if value is None:
             return None
         try:
-            return kind(value)
+            return kind.convert(value)
         except Unfit as error:
             shown = "" if secret else f", not {show(value)}"
             raise ConfigurationError(field.name, error.problem + shown, error.hint) from error.__cause__
@@ -109,107 +111,121 @@ class Configuration:
     """
 
     # Identity.
-    uri: URI | None = _option(
-        AddressOfRecord(), None, "The address of record; anonymous and made up where it is not given."
+    uri: URI | None = _option(  # noqa: RUF009
+        ADDRESS_OF_RECORD, "The address of record; anonymous and made up where it is not given."
     )
-    displayName: str = _option(Text(empty=True), "", "The name that goes with it in From.")
+    displayName: str = _option(TEXT_OR_EMPTY, "The name that goes with it in From.", default="")
     authorizationUser: str | None = _option(
-        Text(), None, "The user name for digest authentication; the user of uri where it is not given."
+        TEXT, "The user name for digest authentication; the user of uri where it is not given."
     )
-    password: str | None = _option(Text(), None, "The password for digest authentication.", secret=True)
+    password: str | None = _option(TEXT, "The password for digest authentication.", secret=True)
     passwordFile: str | None = _option(
-        ReadableFile(), None, "A file whose first line is the password, in place of password."
+        READABLE_FILE, "A file whose first line is the password, in place of password."
     )
     passwordEnvironment: str | None = _option(
-        Text(), None, "An environment variable that holds the password, in place of password."
+        TEXT, "An environment variable that holds the password, in place of password."
     )
     instanceId: str | None = _option(
-        InstanceId(), None, "The UUID of this device: switches on outbound, RFC 5626 (+sip.instance, reg-id)."
+        INSTANCE_ID, "The UUID of this device: switches on outbound, RFC 5626 (+sip.instance, reg-id)."
     )
-    userAgentString: str = _option(Text(), f"sipws/{__version__}", "The value of User-Agent.")
-    extraSupported: tuple[str, ...] = _option(OptionTags(), (), "Further option tags for Supported.")
+    userAgentString: str = _option(TEXT, "The value of User-Agent.", default=f"sipws/{__version__}")
+    extraSupported: tuple[str, ...] = _option(OPTION_TAGS, "Further option tags for Supported.", default=())
     hackAllowUnregisteredOptionTags: bool = _option(
-        Flag(), False, "Take option tags in extraSupported that IANA has not registered."
+        FLAG, "Take option tags in extraSupported that IANA has not registered.", default=False
     )
 
     # Contact and Via.
-    contactName: str | None = _option(Word(), None, "The user of the Contact; made up where it is not given.")
-    contactTransport: str = _option(Word(), "ws", "The transport parameter of the Contact.")
+    contactName: str | None = _option(WORD, "The user of the Contact; made up where it is not given.")
+    contactTransport: str = _option(WORD, "The transport parameter of the Contact.", default="ws")
     viaHost: str | None = _option(
-        HostPort(), None, "Host of Via and Contact; made up, under .invalid, where it is not given."
+        HOST_PORT, "Host of Via and Contact; made up, under .invalid, where it is not given."
     )
     sipjsId: str | None = _option(
-        Word(), None, "What each Call-ID of ours begins with; made up where it is not given."
+        WORD, "What each Call-ID of ours begins with; made up where it is not given."
     )
-    forceRport: bool = _option(Flag(), False, "Put rport in the Via.")
+    forceRport: bool = _option(FLAG, "Put rport in the Via.", default=False)
     hackIpInContact: bool | str = _option(
-        OrText(HostPort()), False, "An address of 192.0.2.0/24, or the one given, in place of viaHost."
+        FLAG_OR_HOST, "An address of 192.0.2.0/24, or the one given, in place of viaHost.", default=False
     )
-    hackViaTcp: bool = _option(Flag(), False, "Say TCP in the Via, for servers that do not know WS.")
-    hackWssInTransport: bool = _option(Flag(), False, "Say wss, not ws, in the Contact.")
+    hackViaTcp: bool = _option(FLAG, "Say TCP in the Via, for servers that do not know WS.", default=False)
+    hackWssInTransport: bool = _option(FLAG, "Say wss, not ws, in the Contact.", default=False)
 
     # Transport.
     wsServers: tuple[WsServer, ...] = _option(
-        WsServers(), None, "The WebSocket servers; the heaviest that works is used."
+        WS_SERVERS, "The WebSocket servers; the heaviest that works is used."
     )
-    usePreloadedRoute: bool = _option(Flag(), False, "Send each request with a Route to the WebSocket server.")
+    usePreloadedRoute: bool = _option(
+        FLAG, "Send each request with a Route to the WebSocket server.", default=False
+    )
     connectTimeout: float = _option(
-        Seconds(), 5.0, "How long one attempt to connect may take, from name to upgrade.", unit="seconds"
+        SECONDS,
+        "How long one attempt to connect may take, from name to upgrade.",
+        default=5.0,
+        unit="seconds",
     )
     closeTimeout: float = _option(
-        Seconds(), 1.0, "How long the closing handshake of the WebSocket may take.", unit="seconds"
+        SECONDS, "How long the closing handshake of the WebSocket may take.", default=1.0, unit="seconds"
     )
     stopTimeout: float = _option(
-        Seconds(), 5.0, "How long stop may take to unregister and to finish what is open.", unit="seconds"
+        SECONDS,
+        "How long stop may take to unregister and to finish what is open.",
+        default=5.0,
+        unit="seconds",
     )
     wsServerMaxReconnection: int = _option(
-        Integer(0, 1_000_000), 3, "How often a server is tried again before the next is.", unit="attempts"
+        integer(0, 1_000_000),
+        "How often a server is tried again before the next is.",
+        default=3,
+        unit="attempts",
     )
     wsServerReconnectionTimeout: float = _option(
-        Seconds(), 4, "The gap before each attempt to reconnect.", unit="seconds"
+        SECONDS, "The gap before each attempt to reconnect.", default=4, unit="seconds"
     )
     connectionRecoveryMinInterval: float = _option(
-        Seconds(), 2, "The least wait before all servers are tried anew.", unit="seconds"
+        SECONDS, "The least wait before all servers are tried anew.", default=2, unit="seconds"
     )
-    connectionRecoveryMaxInterval: float = _option(Seconds(), 30, "The most.", unit="seconds")
+    connectionRecoveryMaxInterval: float = _option(SECONDS, "The most.", default=30, unit="seconds")
     caFile: str | None = _option(
-        ReadableFile(), None, "Trust the certificates in this PEM file, in place of the platform's."
+        READABLE_FILE, "Trust the certificates in this PEM file, in place of the platform's."
     )
     clientCertificate: str | None = _option(
-        ReadableFile(), None, "A PEM file with a certificate, and its chain, to show to the server."
+        READABLE_FILE, "A PEM file with a certificate, and its chain, to show to the server."
     )
     clientKey: str | None = _option(
-        ReadableFile(), None, "A PEM file with its key; clientCertificate holds it too where it is not given."
+        READABLE_FILE, "A PEM file with its key; clientCertificate holds it too where it is not given."
     )
-    traceSip: bool = _option(Flag(), False, "Log every message, without its secrets.")
+    traceSip: bool = _option(FLAG, "Log every message, without its secrets.", default=False)
 
     # Registration.
-    register: bool = _option(Flag(), True, "Register, and stay registered, while connected.")
-    registrarServer: URI | None = _option(
-        Registrar(), None, "The registrar; uri without its user where it is not given."
+    register: bool = _option(FLAG, "Register, and stay registered, while connected.", default=True)
+    registrarServer: URI | None = _option(  # noqa: RUF009
+        REGISTRAR, "The registrar; uri without its user where it is not given."
     )
     registerExpires: int = _option(
-        Integer(1, MAX_DELTA_SECONDS), 600, "For how long to register.", unit="seconds"
+        integer(1, MAX_DELTA_SECONDS), "For how long to register.", default=600, unit="seconds"
     )
     registerRetryMinInterval: float = _option(
-        Seconds(), 5, "The wait after a first failure; it doubles with each.", unit="seconds"
+        SECONDS, "The wait after a first failure; it doubles with each.", default=5, unit="seconds"
     )
     registerRetryMaxInterval: float = _option(
-        Seconds(), 1800, "The most that this wait, or a Retry-After, comes to.", unit="seconds"
+        SECONDS, "The most that this wait, or a Retry-After, comes to.", default=1800, unit="seconds"
     )
 
     # Limits.
     maxMessageSize: int = _option(
-        Integer(1024, 2**31 - 1), _MEBIBYTE, "The longest message that is taken in.", unit="octets"
+        integer(1024, 2**31 - 1), "The longest message that is taken in.", default=_MEBIBYTE, unit="octets"
     )
     maxTransactions: int = _option(
-        Integer(1, 10_000_000), 10_000, "Transactions open at once.", unit="transactions"
+        integer(1, 10_000_000), "Transactions open at once.", default=10_000, unit="transactions"
     )
     maxWaitingRequests: int = _option(
-        Integer(0, 10_000_000), 1000, "Requests of ours that wait for a connection.", unit="requests"
+        integer(0, 10_000_000), "Requests of ours that wait for a connection.", default=1000, unit="requests"
     )
     maxUnansweredRequests: int = _option(
-        Integer(1, 10_000_000), 1000, "Incoming requests whose handler has not answered yet.", unit="requests"
+        integer(1, 10_000_000),
+        "Incoming requests whose handler has not answered yet.",
+        default=1000,
+        unit="requests",
     )
 
     def __init__(self, **options: Any) -> None:
@@ -219,7 +235,7 @@ class Configuration:
         self.__attrs_init__(**given)
         for rule in _RULES:
             rule(self)
-        self._set(_settle(self))
+        _setAll(self, _settle(self))
 
     def personal(self, **values: Any) -> Configuration:
         """
@@ -229,13 +245,8 @@ class Configuration:
         @param values: Options and their values, of the type that is kept.
         """
         copied = Configuration.__new__(Configuration)
-        copied._set({field.name: getattr(self, field.name) for field in _fields()} | values)
+        _setAll(copied, {name: getattr(self, name) for name in optionNames()} | values)
         return copied
-
-    def _set(self, values: Mapping[str, Any]) -> None:
-        for name, value in values.items():
-            # The class is frozen for everybody but itself.
-            object.__setattr__(self, name, value)
 
     @classmethod
     def fromMapping(cls, options: Mapping[str, Any]) -> Configuration:
@@ -266,13 +277,19 @@ class Configuration:
         return [
             OptionRow(
                 name=field.name,
-                kind=str(field.metadata["kind"]),
+                kind=field.metadata["kind"].text,
                 unit=field.metadata["unit"],
                 default=field.default,
                 doc=field.metadata["doc"],
             )
             for field in _fields()
         ]
+
+
+def _setAll(configuration: Configuration, values: Mapping[str, Any]) -> None:
+    """Set what is frozen for everybody else."""
+    for name, value in values.items():
+        object.__setattr__(configuration, name, value)
 
 
 def optionNames() -> list[str]:
@@ -282,7 +299,7 @@ def optionNames() -> list[str]:
 
 def pathOptions() -> frozenset[str]:
     """Give the names of the options that are the path of a file."""
-    return frozenset(field.name for field in _fields() if isinstance(field.metadata["kind"], ReadableFile))
+    return frozenset(field.name for field in _fields() if field.metadata["kind"] is READABLE_FILE)
 
 
 def _fields() -> list[attrs.Attribute[Any]]:
@@ -317,7 +334,7 @@ def _serversAreNamed(configuration: Configuration) -> None:
 
 def _registeringNeedsAnAddress(configuration: Configuration) -> None:
     if configuration.register and configuration.uri is None:
-        raise ConfigurationError("uri", "is missing", "register=True needs an address, as in sip:alice@example.com")
+        raise ConfigurationError("uri", "is missing", "to register; as in sip:alice@example.com")
 
 
 def _recoveryIntervalsAreInOrder(configuration: Configuration) -> None:

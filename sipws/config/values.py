@@ -1,10 +1,5 @@
 """
-What an option's value may be: one small class a kind.
-
-A kind is called with the value that was given and returns the value that is
-kept, or raises L{Unfit}.  L{sipws.config.configuration} turns that into a
-L{ConfigurationError} that names the option.  C{str} of a kind describes it,
-for the table of options in the documentation.
+What an option's value may be: L{Kind}, and one constant or function for each.
 """
 
 from __future__ import annotations
@@ -13,7 +8,7 @@ import math
 import os
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
@@ -22,35 +17,43 @@ from sipws.errors import ParseError
 from sipws.message import URI
 
 __all__ = [
-    "AddressOfRecord",
-    "Flag",
-    "HostPort",
-    "InstanceId",
-    "Integer",
-    "OptionTags",
-    "OrText",
-    "ReadableFile",
-    "Registrar",
-    "Seconds",
-    "Text",
+    "ADDRESS_OF_RECORD",
+    "FLAG",
+    "FLAG_OR_HOST",
+    "HOST_PORT",
+    "INSTANCE_ID",
+    "OPTION_TAGS",
+    "READABLE_FILE",
+    "REGISTRAR",
+    "SECONDS",
+    "TEXT",
+    "TEXT_OR_EMPTY",
+    "WORD",
+    "Kind",
     "Unfit",
-    "Word",
+    "integer",
+    "show",
 ]
 
 #: C{token} of RFC 3261 section 25.1.
-TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+_TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 
-#: C{word} of RFC 3261 section 25.1 without its quotes and brackets, which a Call-ID may have but need not.
-WORD = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
-
-#: C{host [":" port]} of RFC 3261 section 25.1, loosely: each kind of host is a choice of these characters.
-HOST_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?\.?)(?::[0-9]{1,5})?")
+#: C{host [":" port]} of RFC 3261 section 25.1, loosely: each kind of host is a choice of these.
+_HOST_PORT = re.compile(
+    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?\.?)(?::(?P<port>[0-9]{1,5}))?"
+)
 
 #: C0 controls and DEL: none of them has a place in a header (RFC 3261 section 25.1, C{TEXT-UTF8char}).
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 _SCHEME = re.compile(r"sips?:", re.IGNORECASE)
 _MAX_PORT = 65535
+
+#: The longest time that an option may name, in seconds: a day.
+_MAX_SECONDS = 86_400
+
+_TAGS_HINT = "letters, digits and -.!%*_+`'~"
+_URI_HINT = "as in sip:alice@example.com"
 
 
 class Unfit(ValueError):
@@ -68,247 +71,205 @@ class Unfit(ValueError):
 
 
 @attrs.frozen
-class Flag:
-    """True or false."""
-
-    def __call__(self, value: object) -> bool:
-        if not isinstance(value, bool):
-            raise Unfit("must be true or false")
-        return value
-
-    def __str__(self) -> str:
-        return "boolean"
-
-
-@attrs.frozen
-class Integer:
+class Kind:
     """
-    A whole number.
+    What the value of an option may be.
 
-    @ivar minimum: The least that will do.
-    @ivar maximum: The most.
+    @ivar text: What that is, for the documentation.
+    @ivar convert: Called with the value that was given.  It returns the value
+        that is kept, or raises L{Unfit}.
     """
 
-    minimum: int
-    maximum: int
+    text: str
+    convert: Callable[[object], Any]
 
-    def __call__(self, value: object) -> int:
+    def orElse(self, other: Kind) -> Kind:
+        """
+        Take what this kind takes, and else what another does, whose complaint counts.
+
+        @param other: The other.
+        """
+
+        def convert(value: object) -> Any:
+            try:
+                return self.convert(value)
+            except Unfit:
+                return other.convert(value)
+
+        return Kind(f"{self.text} or {other.text}", convert)
+
+
+def integer(minimum: int, maximum: int) -> Kind:
+    """
+    Make the kind of a whole number.
+
+    @param minimum: The least that will do.
+    @param maximum: The most.
+    """
+
+    def convert(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
             raise Unfit("must be a whole number")
-        if not self.minimum <= value <= self.maximum:
-            raise Unfit(f"must be {self.minimum} to {self.maximum}")
+        if not minimum <= value <= maximum:
+            raise Unfit(f"must be {minimum} to {maximum}")
         return value
 
-    def __str__(self) -> str:
-        return f"integer, {self.minimum} to {self.maximum}"
+    return Kind(f"integer, {minimum} to {maximum}", convert)
 
 
-@attrs.frozen
-class Seconds:
-    """
-    A time.
-
-    @ivar maximum: The most, in seconds; the least is anything above zero.
-    """
-
-    maximum: float = 86_400.0
-
-    def __call__(self, value: object) -> float:
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or math.isnan(value):
-            raise Unfit("must be a number of seconds")
-        if not 0 < value <= self.maximum:
-            raise Unfit(f"must be more than 0 and at most {self.maximum:g} seconds")
-        return value
-
-    def __str__(self) -> str:
-        return f"number, above 0, at most {self.maximum:g}"
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Unfit("must be true or false")
+    return value
 
 
-@attrs.frozen
-class Text:
-    """
-    Text without control characters: it goes into a header, or is compared with one.
-
-    @ivar empty: Whether it may be empty.
-    """
-
-    empty: bool = False
-
-    def __call__(self, value: object) -> str:
-        if not isinstance(value, str):
-            raise Unfit("must be text")
-        if not value and not self.empty:
-            raise Unfit("must not be empty")
-        control = CONTROL.search(value)
-        if control is not None:
-            raise Unfit(f"holds a control character at {control.start()}")
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise Unfit(f"holds what UTF-8 cannot say at {error.start}") from None
-        return value
-
-    def __str__(self) -> str:
-        return "text"
+def _seconds(value: object) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or math.isnan(value):
+        raise Unfit("must be a number of seconds")
+    if not 0 < value <= _MAX_SECONDS:
+        raise Unfit(f"must be more than 0 and at most {_MAX_SECONDS} seconds")
+    return value
 
 
-@attrs.frozen
-class Word:
-    """Letters, digits and C{-.!%*_+`'~}: C{token} of RFC 3261 section 25.1."""
-
-    def __call__(self, value: object) -> str:
-        if not isinstance(value, str) or TOKEN.fullmatch(value) is None:
-            raise Unfit("must be a token", "letters, digits and -.!%*_+`'~")
-        return value
-
-    def __str__(self) -> str:
-        return "token"
-
-
-@attrs.frozen
-class HostPort:
-    """A host name, an IPv4 address or an IPv6 reference, and a port if need be."""
-
-    def __call__(self, value: object) -> str:
-        if not isinstance(value, str) or HOST_PORT.fullmatch(value) is None:
-            raise Unfit("must be a host", "a name, an IPv4 address or [an IPv6 address], with :port if need be")
-        _, colon, port = value.rpartition("]")[2].partition(":")
-        if colon and not 0 < int(port) <= _MAX_PORT:
-            raise Unfit(f"has a port beyond {_MAX_PORT}")
-        return value
-
-    def __str__(self) -> str:
-        return "host[:port]"
-
-
-@attrs.frozen
-class OrText:
-    """
-    A flag, or in its stead a text.
-
-    @ivar text: The kind of the text.
-    """
-
-    text: HostPort
-
-    def __call__(self, value: object) -> bool | str:
-        return value if isinstance(value, bool) else self.text(value)
-
-    def __str__(self) -> str:
-        return f"boolean or {self.text}"
-
-
-@attrs.frozen
-class AddressOfRecord:
-    """A SIP URI with a user part; C{sip:} may be left out."""
-
-    def __call__(self, value: object) -> URI:
-        uri = _parseURI(value)
-        if not uri.user:
-            raise Unfit("names no user", "as in sip:alice@example.com")
-        return uri
-
-    def __str__(self) -> str:
-        return "SIP URI with a user"
-
-
-@attrs.frozen
-class Registrar:
-    """
-    A SIP URI without a user part; C{sip:} may be left out.
-
-    RFC 3261 section 10.2: 'the "userinfo" and "@" components of the SIP URI
-    MUST NOT be present'.
-    """
-
-    def __call__(self, value: object) -> URI:
-        uri = _parseURI(value)
-        if uri.user:
-            raise Unfit("names a user, and a registrar has none", "as in sip:example.com; RFC 3261 section 10.2")
-        return uri
-
-    def __str__(self) -> str:
-        return "SIP URI without a user"
-
-
-@attrs.frozen
-class InstanceId:
-    """
-    A UUID, with or without C{urn:} and C{uuid:} before it.
-
-    It stays the same for the life of a device (RFC 5626 section 4.1).
-    """
-
-    def __call__(self, value: object) -> str:
-        text = str(value) if isinstance(value, (str, uuid.UUID)) else ""
-        digits = text.lower().removeprefix("urn:").removeprefix("uuid:")
-        try:
-            parsed = uuid.UUID(digits)
-        except ValueError:
-            parsed = None
-        if parsed is None or str(parsed) != digits:
-            raise Unfit("must be a UUID", "as in 7ac1ed8c-94ad-4a5f-8a87-ce2fbbbcc96f; make one once and keep it")
-        return digits
-
-    def __str__(self) -> str:
-        return "UUID"
-
-
-@attrs.frozen
-class OptionTags:
-    """A list of option tags (RFC 3261 section 19.2)."""
-
-    def __call__(self, value: object) -> tuple[str, ...]:
-        if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-            raise Unfit("must be a list of option tags")
-        tags = tuple(value)
-        for tag in tags:
-            if not isinstance(tag, str) or TOKEN.fullmatch(tag) is None:
-                raise Unfit(f"holds {tag!r}, which is no option tag", "letters, digits and -.!%*_+`'~")
-        return tags
-
-    def __str__(self) -> str:
-        return "list of option tags"
-
-
-@attrs.frozen
-class ReadableFile:
-    """The path of a file that is there and can be read."""
-
-    def __call__(self, value: object) -> str:
-        if not isinstance(value, (str, os.PathLike)):
-            raise Unfit("must be the path of a file")
-        path = os.fsdecode(value)
-        try:
-            with open(path, "rb"):
-                return path
-        except (OSError, ValueError) as error:
-            raise Unfit(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
-
-    def __str__(self) -> str:
-        return "path of a file"
-
-
-def _parseURI(value: object) -> URI:
-    """Read a SIP or SIPS URI, C{sip:} before it or not, as SIP.js does."""
-    if isinstance(value, URI):
-        return _onlySIP(value)
+def _text(value: object) -> str:
+    """Take text that can stand in a header, or be compared with what does."""
     if not isinstance(value, str):
-        raise Unfit("must be a SIP URI", "as in sip:alice@example.com")
-    text = value if _SCHEME.match(value) else f"sip:{value}"
+        raise Unfit("must be text")
+    control = _CONTROL.search(value)
+    if control is not None:
+        raise Unfit(f"holds a control character at {control.start()}")
     try:
-        return _onlySIP(URI.parse(text))
-    except ParseError as error:
-        raise Unfit(f"is not a SIP URI: {error.reason}", "as in sip:alice@example.com") from error
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Unfit(f"holds what UTF-8 cannot say at {error.start}") from None
+    return value
 
 
-def _onlySIP(uri: URI) -> URI:
+def _nonEmptyText(value: object) -> str:
+    text = _text(value)
+    if not text:
+        raise Unfit("must not be empty")
+    return text
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str) or _TOKEN.fullmatch(value) is None:
+        raise Unfit("must be a token", _TAGS_HINT)
+    return value
+
+
+def _hostPort(value: object) -> str:
+    match = _HOST_PORT.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise Unfit("must be a host", "a name, an IPv4 address or [an IPv6 address], with :port if need be")
+    if match["port"] is not None and not 0 < int(match["port"]) <= _MAX_PORT:
+        raise Unfit(f"must have a port from 1 to {_MAX_PORT}")
+    return match[0]
+
+
+def _addressOfRecord(value: object) -> URI:
+    uri = _sipURI(value)
+    if not uri.user:
+        raise Unfit("must name a user", _URI_HINT)
+    return uri
+
+
+def _registrar(value: object) -> URI:
+    uri = _sipURI(value)
+    # RFC 3261 section 10.2: 'the "userinfo" and "@" components of the SIP URI MUST NOT be present'.
+    if uri.user:
+        raise Unfit("must not name a user", "as in sip:example.com; RFC 3261 section 10.2")
+    return uri
+
+
+def _instanceId(value: object) -> str:
+    """Take a UUID, with or without C{urn:} and C{uuid:} before it, and keep it as RFC 4122 writes it."""
+    given = str(value) if isinstance(value, (str, uuid.UUID)) else ""
+    digits = given.lower().removeprefix("urn:").removeprefix("uuid:")
+    try:
+        if str(uuid.UUID(digits)) == digits:
+            return digits
+    except ValueError:
+        pass
+    raise Unfit("must be a UUID", "as in 7ac1ed8c-94ad-4a5f-8a87-ce2fbbbcc96f; make one once and keep it")
+
+
+def _optionTags(value: object) -> tuple[str, ...]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise Unfit("must be a list of option tags")
+    tags = tuple(value)
+    for tag in tags:
+        if not isinstance(tag, str) or _TOKEN.fullmatch(tag) is None:
+            raise Unfit(f"holds {tag!r}, which is no option tag", _TAGS_HINT)
+    return tags
+
+
+def _readableFile(value: object) -> str:
+    if not isinstance(value, (str, os.PathLike)):
+        raise Unfit("must be the path of a file")
+    path = os.fsdecode(value)
+    try:
+        with open(path, "rb"):
+            return path
+    except (OSError, ValueError) as error:
+        raise Unfit(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+#: True or false.
+FLAG = Kind("boolean", _flag)
+
+#: A time.
+SECONDS = Kind(f"number, above 0, at most {_MAX_SECONDS}", _seconds)
+
+#: Text without control characters, and not empty.
+TEXT = Kind("text", _nonEmptyText)
+
+#: The same, empty or not.
+TEXT_OR_EMPTY = Kind("text", _text)
+
+#: C{token} of RFC 3261 section 25.1.
+WORD = Kind("token", _word)
+
+#: A host name, an IPv4 address or an IPv6 reference, and a port if need be.
+HOST_PORT = Kind("host[:port]", _hostPort)
+
+#: Such a place, or true, or false.
+FLAG_OR_HOST = FLAG.orElse(HOST_PORT)
+
+#: A SIP URI with a user part; C{sip:} may be left out.
+ADDRESS_OF_RECORD = Kind("SIP URI with a user", _addressOfRecord)
+
+#: A SIP URI without a user part; C{sip:} may be left out.
+REGISTRAR = Kind("SIP URI without a user", _registrar)
+
+#: A UUID, which stays the same for the life of a device (RFC 5626 section 4.1).
+INSTANCE_ID = Kind("UUID", _instanceId)
+
+#: A list of option tags (RFC 3261 section 19.2).
+OPTION_TAGS = Kind("list of option tags", _optionTags)
+
+#: The path of a file that is there and can be read.
+READABLE_FILE = Kind("path of a file", _readableFile)
+
+
+def _sipURI(value: object) -> URI:
+    """Read a SIP or SIPS URI, C{sip:} before it or not, as SIP.js does."""
+    uri = value if isinstance(value, URI) else _parsed(value)
     if uri.scheme.lower() not in ("sip", "sips"):
-        raise Unfit(f"has the scheme {uri.scheme}", "sip: or sips:")
+        raise Unfit("must be a SIP URI", _URI_HINT)
     # RFC 3261 section 19.1.1: a password in the URI is a secret in every log on its way.
     if uri.password is not None:
-        raise Unfit("holds a password", "use the option password")
+        raise Unfit("must not hold a password", "use the option password")
     return uri
+
+
+def _parsed(value: object) -> URI:
+    if not isinstance(value, str):
+        raise Unfit("must be a SIP URI", _URI_HINT)
+    try:
+        return URI.parse(value if _SCHEME.match(value) else f"sip:{value}")
+    except ParseError as error:
+        raise Unfit(f"must be a SIP URI ({error.reason})", _URI_HINT) from None
 
 
 def show(value: Any) -> str:

@@ -12,17 +12,16 @@ from urllib.parse import SplitResult, urlsplit
 import attrs
 from zope.interface import implementer
 
-from sipws.config.values import HostPort, Unfit, show
+from sipws.config.values import HOST_PORT, Kind, Unfit, show
 from sipws.errors import ConfigurationError
 from sipws.interfaces import IWsServer
 
-__all__ = ["WsServer", "WsServers"]
+__all__ = ["WS_SERVERS", "WsServer"]
 
 #: The schemes of RFC 6455 section 3, and a UNIX socket's, on which C{ws} is spoken.
 SCHEMES = {"ws": "WS", "wss": "WSS", "unix": "WS"}
 
 _EXAMPLE = "as in wss://sip.example.com:443/path"
-_hostPort = HostPort()
 
 
 @implementer(IWsServer)
@@ -57,7 +56,8 @@ class WsServer:
             _checkWeight(self.weight)
             parts = _split(self.ws_uri)
         except Unfit as error:
-            raise ConfigurationError("wsServers", f"{show(self.ws_uri)} {error.problem}", error.hint) from None
+            problem = f"{show(self.ws_uri)} {error.problem}"
+            raise ConfigurationError("wsServers", problem, error.hint) from None
         # The attributes are frozen for everybody but their own constructor.
         object.__setattr__(self, "scheme", SCHEMES[parts.scheme])
         object.__setattr__(self, "sip_uri", f"<sip:{_hostOf(parts)};transport=ws;lr>")
@@ -67,18 +67,11 @@ class WsServer:
         return attrs.evolve(self)
 
 
-@attrs.frozen
-class WsServers:
-    """A URI, or a list of URIs, L{WsServer}s and tables with C{ws_uri} and C{weight}."""
-
-    def __call__(self, value: object) -> tuple[WsServer, ...]:
-        servers = tuple(_server(item) for item in _items(value))
-        if not servers:
-            raise Unfit("must name one server at least", _EXAMPLE)
-        return servers
-
-    def __str__(self) -> str:
-        return "URI, or list of URIs or of tables with ws_uri and weight"
+def _servers(value: object) -> tuple[WsServer, ...]:
+    servers = tuple(_server(item) for item in _items(value))
+    if not servers:
+        raise Unfit("must name one server at least", _EXAMPLE)
+    return servers
 
 
 def _items(value: object) -> Iterable[object]:
@@ -111,7 +104,9 @@ def _fromMapping(item: Mapping[Any, Any]) -> WsServer:
 
 def _checkWeight(weight: object) -> None:
     if not isinstance(weight, (int, float)) or isinstance(weight, bool) or not math.isfinite(weight):
-        raise Unfit("has a weight that is no number", "the heaviest server is taken first; 0 where none is given")
+        raise Unfit(
+            "has a weight that is no number", "the heaviest server is taken first; without one it is 0"
+        )
 
 
 def _split(uri: object) -> SplitResult:
@@ -140,10 +135,14 @@ def _checkPlace(parts: SplitResult) -> None:
     if "@" in parts.netloc:
         raise Unfit("holds a user or a password", "RFC 6455 section 3 has none in a WebSocket URI")
     try:
-        _hostPort(parts.netloc)
+        HOST_PORT.convert(parts.netloc)
     except Unfit as error:
         raise Unfit(f"names no host: it {error.problem}", _EXAMPLE) from None
 
 
 def _hostOf(parts: SplitResult) -> str:
     return parts.netloc or "localhost"
+
+
+#: A URI, or a list of URIs, of L{WsServer}s and of tables with C{ws_uri} and C{weight}.
+WS_SERVERS = Kind("URI, or list of URIs or of tables with ws_uri and weight", _servers)
