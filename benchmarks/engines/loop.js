@@ -1,6 +1,6 @@
 'use strict';
 // What the engines under Node.js share: taking orders, and timing a function.
-// See loop.py, which does the same for Python.
+// See loop.py and timing.py, which do the same for Python.
 
 const readline = require('readline');
 

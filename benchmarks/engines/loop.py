@@ -1,131 +1,85 @@
 """
-What the engines in Python share: taking orders, and timing a function.
-
-An engine is a mapping of tasks to functions.  Most are made by L{parsing} and
-L{building}, which add what is the same for all.
+How the engines in Python take orders: from standard input, on the reactor.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import sys
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from inspect import iscoroutine
+from typing import TYPE_CHECKING, Any, TextIO
 
-import attrs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-__all__ = ["Builders", "Materials", "Tasks", "building", "parsing", "serve"]
-
-_Input = TypeVar("_Input")
-
-
-@attrs.frozen
-class Materials:
-    """
-    What the messages of the benchmark C{build} are made from.
-
-    @ivar invite: An INVITE as it was received, to be answered.
-    @ivar offer: The SDP for an INVITE.
-    @ivar answer: The SDP for a 200.
-    """
-
-    invite: str
-    offer: str
-    answer: str
-
+from twisted.internet import reactor
+from twisted.internet.defer import ensureDeferred, maybeDeferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.protocol import connectionDone
+from twisted.internet.stdio import StandardIO
+from twisted.protocols.basic import LineReceiver
 
 if TYPE_CHECKING:
-    #: What can be ordered, and what does it.
-    Tasks = Mapping[str, Callable[..., Any]]
-    #: By name of a message: what prepares the input, which is not timed, and what builds the message from it.
-    Builders = Mapping[str, tuple[Callable[[Materials], Any], Callable[[Any], bytes]]]
+    from twisted.python.failure import Failure
+
+    from benchmarks.engines.timing import Tasks
+
+__all__ = ["Orders", "serve"]
+
+
+class Orders(LineReceiver):
+    """Takes orders from standard input, one a line, and reports what came of them."""
+
+    delimiter = b"\n"
+    MAX_LENGTH = 2**30
+
+    def __init__(self, tasks: Tasks, reports: TextIO) -> None:
+        """
+        @param tasks: What can be ordered, and what does it.
+        @param reports: Where the reports go.
+        """
+        self._tasks = tasks
+        self._reports = reports
+
+    def lineReceived(self, line: bytes) -> None:
+        """
+        Carry out an order.
+
+        @param line: The order.
+        """
+        order = json.loads(line)
+        maybeDeferred(self._carryOut, order.pop("do"), order).addCallbacks(self._done, self._failed)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        End, as the input has ended.
+
+        @param reason: Not used.
+        """
+        with contextlib.suppress(ReactorNotRunning):
+            reactor.stop()
+
+    def _carryOut(self, task: str, arguments: dict[str, Any]) -> Any:
+        result = self._tasks[task](**arguments)
+        return ensureDeferred(result) if iscoroutine(result) else result
+
+    def _done(self, result: object) -> None:
+        self._report({"result": result})
+
+    def _failed(self, failure: Failure) -> None:
+        self._report({"error": f"{type(failure.value).__name__}: {failure.value}"})
+
+    def _report(self, report: dict[str, object]) -> None:
+        self._reports.write(json.dumps(report) + "\n")
+        self._reports.flush()
 
 
 def serve(tasks: Tasks) -> None:
     """
     Take orders from standard input until it ends.
 
-    @param tasks: What can be ordered, and what does it.
+    @param tasks: What can be ordered, and what does it; it may be a coroutine.
     """
     # Some engines print.  What they print must not stand among the reports.
     reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    for line in sys.stdin:
-        order = json.loads(line)
-        reports.write(json.dumps(_report(tasks, order)) + "\n")
-        reports.flush()
-
-
-def parsing(parse: Callable[[bytes], bool]) -> Tasks:
-    """
-    Give the tasks of the benchmark C{parse}.
-
-    @param parse: Parses and checks a message; says whether it passed.
-    @return: C{load}, which gives a verdict on each message, and C{parse},
-        which gives the number of messages parsed and the seconds it took.
-    """
-    corpus: list[list[bytes]] = []
-
-    def load(messages: list[list[str]]) -> list[str]:
-        corpus[:] = [[variant.encode() for variant in variants] for variants in messages]
-        return [_verdict(parse, variants[0]) for variants in corpus]
-
-    return {"load": load, "parse": lambda index, seconds: _timed(lambda: corpus[index], parse, seconds)}
-
-
-def building(builders: Builders) -> Tasks:
-    """
-    Give the tasks of the benchmark C{build}.
-
-    @param builders: What builds the messages.
-    @return: C{prepare}, which takes the materials; C{sample}, which gives a
-        message as it is built, and C{build}, which gives the number of
-        messages built and the seconds it took.
-    """
-    given: list[Materials] = []
-
-    def prepare(**materials: str) -> None:
-        given[:] = [Materials(**materials)]
-
-    def sample(name: str) -> str:
-        before, build = builders[name]
-        return build(before(given[0])).decode()
-
-    def build(name: str, seconds: float) -> tuple[int, float]:
-        before, build = builders[name]
-        return _timed(lambda: [before(given[0]) for _ in range(16)], build, seconds)
-
-    return {"prepare": prepare, "sample": sample, "build": build}
-
-
-def _report(tasks: Tasks, order: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return {"result": tasks[order.pop("do")](**order)}
-    except Exception as error:  # noqa: BLE001 - whatever an engine raises is a report
-        return {"error": f"{type(error).__name__}: {error}"}
-
-
-def _verdict(parse: Callable[[bytes], bool], message: bytes) -> str:
-    try:
-        return "" if parse(message) else "refused"
-    except Exception as error:  # noqa: BLE001 - whatever an engine raises is its verdict
-        return f"{type(error).__name__}: {error}"
-
-
-def _timed(
-    prepare: Callable[[], Sequence[_Input]], call: Callable[[_Input], object], seconds: float
-) -> tuple[int, float]:
-    calls = 0
-    spent = 0.0
-    while spent < seconds:
-        inputs = prepare()
-        begun = perf_counter()
-        for each in inputs:
-            call(each)
-        spent += perf_counter() - begun
-        calls += len(inputs)
-    return calls, spent
+    StandardIO(Orders(tasks, reports))
+    reactor.run()

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from sipmessage import URI, Message, Request, Response
 
 from benchmarks.engines.headers import CONTACT, COPIED, inviteHeaders, newTag, registerHeaders
-from benchmarks.engines.loop import Materials, building, parsing
+from benchmarks.engines.timing import Materials, building, parsing
 
 if TYPE_CHECKING:
-    from benchmarks.engines.loop import Builders, Tasks
+    from benchmarks.engines.timing import Builders, Tasks
 
 
 def parse(octets: bytes) -> bool:

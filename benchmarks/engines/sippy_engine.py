@@ -29,10 +29,10 @@ from sippy.SipResponse import SipResponse
 from sippy.SipTo import SipTo
 from sippy.SipURL import SipURL
 
-from benchmarks.engines.loop import Materials, building, parsing
+from benchmarks.engines.timing import Materials, building, parsing
 
 if TYPE_CHECKING:
-    from benchmarks.engines.loop import Builders, Tasks
+    from benchmarks.engines.timing import Builders, Tasks
 
 #: Where its own requests say that they come from.
 _LOCAL = (("127.0.0.1", 5060), "udp")

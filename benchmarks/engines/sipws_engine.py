@@ -4,16 +4,33 @@ sipws.
 C{parse} is C{parseMessage} and C{sanityCheck}, as its transport does for each
 message: with the transaction tables of a user agent, in which merged requests
 are looked for, and its Via host, which responses must name.
+
+C{build} is an C{OutgoingRequest} with its headers as text, which C{bytes} adds
+Content-Length to, or an C{OutgoingResponse} to a request.
+
+C{exchange} and C{grow} are in L{benchmarks.engines.sipws_client}.
 """
 
 from __future__ import annotations
 
+import functools
+from typing import TYPE_CHECKING, Any
+
 import attrs
+from twisted.internet.task import Clock
 
 from benchmarks.corpus import VIA_HOST
-from benchmarks.engines.loop import Tasks, parsing
-from sipws.message import IncomingRequest, parseMessage
+from benchmarks.engines.headers import CONTACT, inviteHeaders, newTag, registerHeaders
+from benchmarks.engines.timing import Materials, building, parsing
+from sipws.message import IncomingRequest, OutgoingRequest, OutgoingResponse, parseMessage
 from sipws.message.sanity import sanityCheck
+from sipws.transaction import Transactions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.engines.sipws_client import Client
+    from benchmarks.engines.timing import Builders, Tasks
 
 
 @attrs.define
@@ -27,25 +44,12 @@ class Configuration:
     sipjsId: str = "none0"
 
 
-class StubTransactions:
-    """Tables of transactions, in which there are none."""
-
-    def findMerged(self, request: IncomingRequest) -> bool:
-        """
-        Say whether a request came twice.
-
-        @param request: The request.
-        @return: C{False}.
-        """
-        return False
-
-
 @attrs.define
 class StubUserAgent:
     """A user agent as far as the sanity check knows it."""
 
     configuration: Configuration = attrs.field(factory=Configuration)
-    transactions: StubTransactions = attrs.field(factory=StubTransactions)
+    transactions: Transactions = attrs.field(factory=lambda: Transactions(Clock()))
 
 
 class StubTransport:
@@ -82,10 +86,50 @@ class Parser:
         return sanityCheck(message, self._ua, self._transport)
 
 
+def _register(materials: Materials) -> bytes:
+    return bytes(OutgoingRequest("REGISTER", "sip:example.test", registerHeaders()))
+
+
+def _invite(materials: Materials) -> bytes:
+    return bytes(OutgoingRequest("INVITE", "sip:bob@example.test", inviteHeaders(), materials.offer))
+
+
+def _received(materials: Materials) -> tuple[IncomingRequest, str]:
+    request = parseMessage(materials.invite.encode())
+    assert isinstance(request, IncomingRequest)
+    return request, materials.answer
+
+
+def _ok(received: tuple[IncomingRequest, str]) -> bytes:
+    request, answer = received
+    headers = [("Contact", CONTACT), ("Content-Type", "application/sdp")]
+    return bytes(OutgoingResponse(request, 200, headers=headers, body=answer, toTag=newTag()))
+
+
+_BUILDERS: Builders = {
+    "REGISTER": (lambda materials: materials, _register),
+    "INVITE with SDP": (lambda materials: materials, _invite),
+    "200 with SDP": (_received, _ok),
+}
+
+
+def _makeClient() -> Client:
+    # Whoever parses and builds messages has no need of a user agent, and does not load one.
+    from benchmarks.engines.sipws_client import Client
+
+    return Client()
+
+
+def _work(client: Callable[[], Client], task: str, **arguments: Any) -> Any:
+    return getattr(client(), task)(**arguments)
+
+
 def engine() -> Tasks:
     """
     Give what this engine can do.
 
     @return: Its tasks.
     """
-    return parsing(Parser().parse)
+    client = functools.cache(_makeClient)
+    working = {task: functools.partial(_work, client, task) for task in ("connect", "exchange", "grow")}
+    return {**parsing(Parser().parse), **building(_BUILDERS), **working}
