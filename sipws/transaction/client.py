@@ -1,0 +1,273 @@
+"""
+Client transactions (RFC 3261 section 17.1): a request out, a Deferred back.
+
+The Deferred fires with the first final response, of whatever class.  It fails
+with L{TransactionTimeout}, L{TransportError} or L{TransactionCancelled}, each
+with the request that was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
+
+from sipws.errors import LimitExceeded, SIPError, TransactionCancelled, TransactionTimeout
+from sipws.interfaces import IClientTransaction
+from sipws.transaction.base import Transaction
+from sipws.transaction.machines import INVITE_CLIENT, NON_INVITE_CLIENT, Action, Event
+from sipws.transaction.requests import ackFor, cancelFor
+
+if TYPE_CHECKING:
+    from sipws.interfaces import ITransport
+    from sipws.message import IncomingResponse, OutgoingRequest
+    from sipws.transaction.table import Transactions
+
+__all__ = ["ClientTransaction", "InviteClientTransaction", "NonInviteClientTransaction", "OnResponse"]
+
+#: What is called with a response.
+OnResponse = Callable[["IncomingResponse"], object]
+
+
+@implementer(IClientTransaction)
+class ClientTransaction(Transaction):
+    """
+    What both kinds of client transaction share.
+
+    @ivar request: The request that it sends, whose top Via has its branch.
+    """
+
+    __slots__ = ("_onProvisional", "_result")
+
+    request: OutgoingRequest
+
+    def __init__(
+        self,
+        request: OutgoingRequest,
+        transport: ITransport,
+        transactions: Transactions,
+        onProvisional: OnResponse | None = None,
+    ) -> None:
+        """
+        @param request: The request, complete, with a branch of its own.
+        @param transport: What it is sent on.
+        @param transactions: Where it is found while it is open.
+        @param onProvisional: Called with each provisional response.  What it raises is logged.
+        """
+        super().__init__(transport, transactions)
+        self.request = request
+        self.method = request.method
+        self.branch = request.viaBranch or ""
+        self._onProvisional = onProvisional
+        self._result: Deferred[IncomingResponse] | None = None
+
+    def start(self) -> Deferred[IncomingResponse]:
+        """
+        Send the request.
+
+        Cancelling the Deferred gives the request up.  It fails with
+        L{TransactionCancelled} then, at once.
+
+        @return: A Deferred of the final response.  It fails with
+            L{LimitExceeded} where too many transactions are open.
+        @raise ValueError: The request has no branch, or that of an open transaction.
+        """
+        try:
+            self.transactions.addClient(self)
+        except LimitExceeded as error:
+            return fail(error)
+        result: Deferred[IncomingResponse] = Deferred(self._giveUp)
+        self._result = result
+        self._follow(Event.START)
+        return result
+
+    def receiveResponse(self, response: IncomingResponse) -> None:
+        """
+        Take a response with this transaction's branch.  Never raises.
+
+        @param response: The response.  It is dropped where it is late or repeated.
+        """
+        raise NotImplementedError
+
+    def _leave(self) -> None:
+        self.transactions.removeClient(self)
+
+    # How the Deferred ends.
+
+    def _giveUp(self, result: Deferred[IncomingResponse]) -> None:
+        raise NotImplementedError
+
+    def _fail(self, error: BaseException) -> None:
+        result, self._result = self._result, None
+        if result is not None:
+            result.errback(error)
+
+    def _abandoned(self, error: SIPError) -> None:
+        self._fail(_about(error, self.request))
+
+    # The actions of the tables.
+
+    def _sendRequest(self, _: object) -> None:
+        self._send(self.request)
+
+    def _responseToTU(self, response: IncomingResponse) -> None:
+        if response.statusCode < 200:
+            if self._onProvisional is not None and self._result is not None:
+                self._call(self._onProvisional, response)
+            return
+        result, self._result = self._result, None
+        if result is not None:
+            result.callback(response)
+
+    def _timeoutToTU(self, _: object) -> None:
+        reason = f"no final response to {self.method} within {self.transactions.timers.F:g} seconds"
+        self._fail(TransactionTimeout(reason, request=self.request))
+
+    def _errorToTU(self, error: SIPError) -> None:
+        self._fail(_about(error, self.request))
+
+    def _cancelledToTU(self, _: object) -> None:
+        self._fail(TransactionCancelled(f"the {self.method} was cancelled", request=self.request))
+
+    ACTIONS = {
+        Action.SEND_REQUEST: _sendRequest,
+        Action.RESPONSE_TO_TU: _responseToTU,
+        Action.TIMEOUT_TO_TU: _timeoutToTU,
+        Action.ERROR_TO_TU: _errorToTU,
+        Action.CANCELLED_TO_TU: _cancelledToTU,
+    }
+
+
+class NonInviteClientTransaction(ClientTransaction):
+    """
+    A transaction of any request but INVITE and ACK (RFC 3261 section 17.1.2).
+
+    Cancelling its Deferred ends it: a response that still comes is dropped.
+    """
+
+    __slots__ = ()
+
+    machine = NON_INVITE_CLIENT
+
+    def receiveResponse(self, response: IncomingResponse) -> None:
+        """Take a response with this transaction's branch.  Never raises."""
+        # RFC 3261 section 17.1.3: "The method is needed since a CANCEL request constitutes a
+        # different transaction, but shares the same value of the branch parameter."
+        if response.method == self.method:
+            self._follow(Event.PROVISIONAL if response.statusCode < 200 else Event.FINAL, response)
+
+    def _giveUp(self, result: Deferred[IncomingResponse]) -> None:
+        self._follow(Event.CANCEL)
+
+
+class InviteClientTransaction(ClientTransaction):
+    """
+    A transaction of an INVITE (RFC 3261 section 17.1.1, RFC 6026).
+
+    It acknowledges final responses other than 2xx by itself.  The ACK to each
+    2xx is for its user to send: to the one that fires the Deferred, and to
+    each that goes to C{onAccepted}.
+
+    Cancelling its Deferred sends a CANCEL, as soon as the server has been heard
+    of, and the transaction stays to acknowledge what comes of it.  A 2xx that
+    comes all the same goes to C{onAccepted}: there is a session then, which
+    its user must end.
+    """
+
+    __slots__ = ("_cancelling", "_onAccepted")
+
+    machine = INVITE_CLIENT
+
+    def __init__(
+        self,
+        request: OutgoingRequest,
+        transport: ITransport,
+        transactions: Transactions,
+        onProvisional: OnResponse | None = None,
+        onAccepted: OnResponse | None = None,
+    ) -> None:
+        """
+        @param onAccepted: Called with each 2xx but the one that fires the
+            Deferred.  What it raises is logged.
+        """
+        super().__init__(request, transport, transactions, onProvisional)
+        self._onAccepted = onAccepted
+        self._cancelling = False
+
+    def receiveResponse(self, response: IncomingResponse) -> None:
+        """Take a response with this transaction's branch.  Never raises."""
+        if response.method == "INVITE":
+            self._follow(_eventOf(response.statusCode), response)
+
+    def cancel(self) -> None:
+        """
+        Ask the server to give up (RFC 3261 section 9.1), and go on waiting for
+        what it answers: 487 as a rule.
+
+        The CANCEL goes out at once, or upon the first provisional response.
+        Does nothing where the INVITE has been answered or cancelled.
+        """
+        if not self._cancelling:
+            self._cancelling = True
+            self._follow(Event.CANCEL)
+
+    def _giveUp(self, result: Deferred[IncomingResponse]) -> None:
+        self.cancel()
+        self._cancelledToTU(None)
+
+    def _responseToTU(self, response: IncomingResponse) -> None:
+        if self._result is None and 200 <= response.statusCode < 300:
+            # RFC 6026 section 7.2: "any retransmissions of the 2xx response or any additional
+            # 2xx responses from other branches of a downstream fork".
+            if self._onAccepted is not None:
+                self._call(self._onAccepted, response)
+            return
+        super()._responseToTU(response)
+
+    def _sendAck(self, response: IncomingResponse) -> None:
+        self._send(ackFor(self.request, response))
+
+    def _sendCancel(self, _: object) -> None:
+        cancel = NonInviteClientTransaction(cancelFor(self.request), self.transport, self.transactions)
+        # RFC 3261 section 9.1: "both the transaction corresponding to the original request
+        # and the CANCEL transaction will complete independently".  How the second ends
+        # changes nothing.
+        cancel.start().addBoth(_ignore)
+
+    def _sendCancelIfDue(self, _: object) -> None:
+        if self._cancelling:
+            self._follow(Event.CANCEL)
+
+    def _logError(self, error: SIPError) -> None:
+        self._log.debug("the transport of {transaction!r} failed: {error}", transaction=self, error=error)
+
+    ACTIONS = ClientTransaction.ACTIONS | {
+        Action.SEND_ACK: _sendAck,
+        Action.SEND_CANCEL: _sendCancel,
+        Action.SEND_CANCEL_IF_DUE: _sendCancelIfDue,
+        Action.RESPONSE_TO_TU: _responseToTU,
+        Action.LOG_ERROR: _logError,
+    }
+
+
+def _eventOf(statusCode: int) -> str:
+    if statusCode < 200:
+        return Event.PROVISIONAL
+    return Event.SUCCESS if statusCode < 300 else Event.FAILURE
+
+
+def _about(error: SIPError, request: OutgoingRequest) -> SIPError:
+    """Make an error that concerns a whole connection one of this request's own."""
+    if getattr(error, "request", request) is request:
+        return error
+    own: Any = copy(error)
+    own.request = request
+    own.__cause__ = error.__cause__
+    return own  # type: ignore[no-any-return]
+
+
+def _ignore(_: object) -> None:
+    """Take a result that nobody waits for."""
