@@ -13,6 +13,8 @@ import subprocess
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from click import ClickException
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
@@ -25,8 +27,8 @@ __all__ = ["EngineError", "Worker", "started"]
 _GRACE = 10.0
 
 
-class EngineError(Exception):
-    """An engine could not do what it was told."""
+class EngineError(ClickException):
+    """An engine could not do what it was told: the command line says so in one line."""
 
 
 class Worker:
