@@ -1,0 +1,337 @@
+"""
+L{UserAgent}: a SIP user agent over WebSocket, as one object.
+
+It holds the parts together and does little itself: L{sipws.ua.client} sends
+requests, L{sipws.ua.dispatch} answers them, L{sipws.ua.registration} stays
+registered, and L{sipws.ua.connection} chooses servers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from sipws.errors import NotConnected, TransportError
+from sipws.interfaces import C as Constants
+from sipws.interfaces import ITransport, IUserAgent
+from sipws.transaction import Timers, Transactions
+from sipws.transport import Transport
+from sipws.ua.client import OnProvisional, Requester
+from sipws.ua.connection import Failover, transportOptions
+from sipws.ua.digest import DigestClient
+from sipws.ua.dispatch import Dispatcher
+from sipws.ua.events import Emitter, loggerFor
+from sipws.ua.identity import Identity, personalize
+from sipws.ua.registration import Registration
+from sipws.ua.replies import Reply
+from sipws.ua.requests import Headers, RequestBuilder, servedTransport
+from sipws.ua.stopping import Stopping
+from sipws.ua.tokens import Randomness, Tokens
+from sipws.ua.waiters import Waiters
+from sipws.ua.waiting import WaitingRequests
+
+if TYPE_CHECKING:
+    from twisted.logger import Logger
+
+    from sipws.config import Configuration, WsServer
+    from sipws.message import URI, IncomingRequest, IncomingResponse
+
+__all__ = ["UserAgent"]
+
+
+@implementer(IUserAgent)
+class UserAgent(Emitter):
+    """
+    A SIP user agent (RFC 3261 section 6) over WebSocket (RFC 7118).
+
+    It is also the emitter of the events that L{sipws.ua.events} lists.
+
+    @ivar configuration: Its configuration, with what was left open filled in.
+    @ivar transport: The transport in use; C{None} before the first L{start}.
+    @ivar status: One of the C{STATUS_*} of L{C}.
+    @ivar error: C{C.NETWORK_ERROR} while no server can be reached, otherwise C{None}.
+    @ivar transactions: The open transactions.
+    @ivar registration: What keeps it registered.
+    """
+
+    C = Constants
+
+    transport: ITransport | None
+    status: int
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        reactor: Any,
+        *,
+        random: Randomness | None = None,
+        transportFactory: Callable[..., ITransport] = Transport,
+        timers: Timers | None = None,
+    ) -> None:
+        """
+        @param configuration: Its options; it may be shared with other user agents.
+        @param reactor: The reactor to connect with, which is the clock too.
+        @param random: Where identifiers and delays come from; C{None} is the
+            operating system.
+        @param transportFactory: Makes a transport, as L{Transport} does: with
+            this user agent, a server of the configuration, the reactor and C{options}.
+        @param timers: The timers of transactions; C{None} is RFC 3261's.
+        """
+        super().__init__()
+        tokens = Tokens(random or SystemRandom())
+        timers = timers or Timers()
+        self.configuration = personalize(configuration, tokens)
+        self.transport = None
+        self.status = self.C.STATUS_INIT
+        self.error: int | None = None
+        self.transactions = Transactions(reactor, timers, limit=self.configuration.maxTransactions)
+        self._reactor = reactor
+        self._transportFactory = transportFactory
+        identity = Identity(self.configuration)
+        patience = 64 * timers.T1
+        self._dispatcher = Dispatcher(self, identity, reactor, tokens.random.getrandbits(64), patience)
+        self._requester = Requester(
+            self,
+            RequestBuilder(identity, tokens, self._dispatcher.allow),
+            _digestClient(self.configuration, tokens),
+            WaitingRequests(reactor, self.configuration.maxWaitingRequests, patience),
+        )
+        self.registration = Registration(self._requester, reactor)
+        self._failover = Failover(self, reactor, tokens.random, self._connect)
+        self._connectedWaiters = Waiters()
+        self._stopping: Stopping | None = None
+
+    def __repr__(self) -> str:
+        return f"<UserAgent {self.configuration.uri} status={self.status}>"
+
+    # Its life.
+
+    def start(self) -> None:
+        """Connect, and stay connected until L{stop}.  Does nothing where that has been done."""
+        if self._stopping is not None:
+            self._stopping.startAgain = True
+        elif self.status in (self.C.STATUS_INIT, self.C.STATUS_USER_CLOSED):
+            self.status = self.C.STATUS_STARTING
+            self.error = None
+            self._failover.open()
+
+    def stop(self) -> Deferred[None]:
+        """
+        Unregister, finish what is open, and close the connection.
+
+        New requests fail with L{NotConnected} from here on.
+
+        @return: A Deferred that fires when it is done: after C{stopTimeout}
+            of the configuration at the latest.
+        """
+        if self._stopping is None:
+            self.status = self.C.STATUS_USER_CLOSED
+            self._failover.stop()
+            self._requester.waiting.fail("the user agent has been stopped")
+            self._connectedWaiters.fail(NotConnected("the user agent has been stopped"))
+            self._stopping = Stopping(self, self._dispatcher, self._reactor, self._stopped)
+        stopping = self._stopping
+        stopping.startAgain = False
+        done = stopping.done.add()
+        stopping.begin()
+        return done
+
+    def whenConnected(self, failAfterFailures: int | None = None) -> Deferred[None]:
+        """
+        Wait for a connection.
+
+        @param failAfterFailures: After how many servers were given up the
+            Deferred fails with L{TransportError}; C{None} means never.
+        @return: A Deferred that fires at once where there is one.  It fails
+            with L{NotConnected} when the user agent is stopped.
+        """
+        transport = self.transport
+        if transport is not None and transport.connected:
+            return succeed(None)
+        return self._connectedWaiters.add(failAfterFailures)
+
+    def whenRegistered(self, failAfterFailures: int | None = None) -> Deferred[None]:
+        """
+        Wait until the registrar has our binding.
+
+        @param failAfterFailures: After how many failures the Deferred fails
+            with L{RegistrationError}; C{None} means never.
+        @return: As of L{whenConnected}.
+        """
+        return self.registration.whenRegistered(failAfterFailures)
+
+    def getLogger(self, category: str) -> Logger:
+        """Give the outlet for a part's log messages, such as C{sip.transport}."""
+        return loggerFor(category)
+
+    # Requests of ours.
+
+    def request(
+        self,
+        method: str,
+        target: URI | str,
+        headers: Headers = (),
+        body: bytes | str = b"",
+        onProvisional: OnProvisional | None = None,
+        contentType: str | None = None,
+    ) -> Deferred[IncomingResponse]:
+        """
+        Send a request outside of dialogs (RFC 3261 section 8.1).
+
+        Where there is no connection it waits for one, for 64*T1 (32 seconds)
+        at most.  A challenge (401, 407) is answered with the configured password.
+
+        @param method: Its method; anything but ACK and CANCEL.
+        @param target: Whom it is for: a URI, C{user@host}, or a user of our own domain.
+        @param headers: Further headers, name and value.
+        @param body: Its body; text goes out as UTF-8.
+        @param onProvisional: Called with each provisional response.
+        @param contentType: The type of the body.
+        @return: A Deferred of the final response, of whatever class.  It fails
+            with L{TransactionTimeout}, L{TransportError} (L{NotConnected}
+            after L{stop}) or L{LimitExceeded}.  Cancelling it cancels the
+            request, an INVITE with CANCEL; it fails with L{TransactionCancelled} then.
+        @raise ValueError: The request cannot be as it is given.
+        """
+        request = self._requester.builder.build(method, target, headers, body, contentType)
+        return self._requester.submit(request, onProvisional)
+
+    def message(
+        self,
+        target: URI | str,
+        body: bytes | str,
+        contentType: str = "text/plain",
+        headers: Headers = (),
+    ) -> Deferred[IncomingResponse]:
+        """
+        Send a MESSAGE (RFC 3428).
+
+        @param target: As of L{request}.
+        @param body: What to say; text goes out as UTF-8.
+        @param contentType: Its type.
+        @param headers: Further headers.
+        """
+        return self.request("MESSAGE", target, headers, body, contentType=contentType)
+
+    def options(self, target: URI | str, headers: Headers = ()) -> Deferred[IncomingResponse]:
+        """
+        Ask what a user agent or a server is capable of (RFC 3261 section 11).
+
+        @param target: As of L{request}.
+        @param headers: Further headers.
+        """
+        accept = ("Accept", self._dispatcher.accept())
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        return self.request("OPTIONS", target, [accept, *pairs])
+
+    # Requests of others.
+
+    def handle(
+        self,
+        method: str,
+        handler: Callable[[IncomingRequest], object] | None,
+        accept: Iterable[str] | None = None,
+    ) -> None:
+        """
+        Set what answers the incoming requests of a method.
+
+        The handler is called with the request.  It returns, or its Deferred
+        or coroutine comes to, a status code, a L{Reply}, an
+        L{OutgoingResponse}, or C{None}: 200, but for an INVITE, which it then
+        answers by itself, with L{respond}.  One that raises is a 500, and is logged.
+
+        Without a handler, OPTIONS and MESSAGE are answered with 200, BYE and
+        NOTIFY with 481, everything else with 405.
+
+        @param method: The method.
+        @param handler: The handler; C{None} takes away the one before.
+        @param accept: The types of body that it takes, such as C{text/plain}
+            or C{text/*}: another is a 415.  C{None} means any.
+        """
+        self._dispatcher.handle(method, handler, accept)
+
+    def respond(
+        self,
+        request: IncomingRequest,
+        statusCode: int,
+        reasonPhrase: str | None = None,
+        headers: Iterable[tuple[str, object]] = (),
+        body: bytes | str = b"",
+        contentType: str | None = None,
+    ) -> bool:
+        """
+        Answer an incoming request, for a handler that does so by itself: with
+        any number of provisional responses, and one final.
+
+        @return: Whether there was still somebody to answer.
+        @raise ValueError: The code is not one from 100 to 699, or a header cannot be as it is given.
+        """
+        return self._dispatcher.respond(request, Reply(statusCode, reasonPhrase, headers, body, contentType))
+
+    # What transports call (IUserAgent).  What comes from another than the one in use is stale.
+
+    def receiveRequest(self, request: IncomingRequest) -> None:
+        """Take a request that passed the sanity check."""
+        self._dispatcher.receive(request)
+
+    def onTransportConnecting(self, transport: ITransport, attempts: int) -> None:
+        """Tell of an attempt to connect."""
+        if transport is self.transport:
+            self.emit("connecting", transport, attempts)
+
+    def onTransportConnected(self, transport: ITransport) -> None:
+        """Register, and send what has waited."""
+        if transport is not self.transport or self.status == self.C.STATUS_USER_CLOSED:
+            return
+        self.status = self.C.STATUS_READY
+        self.error = None
+        self._failover.connected(servedTransport(transport).server)
+        self.registration.connectionMade()
+        self.emit("connected", transport)
+        self._connectedWaiters.fire()
+        self._requester.waiting.release()
+
+    def onTransportClosed(self, transport: ITransport) -> None:
+        """Fail what was under way on a connection that is gone."""
+        if transport is not self.transport:
+            return
+        self._failover.lost(servedTransport(transport).server)
+        self.registration.connectionLost()
+        self.transactions.transportLost(transport, TransportError("the connection was lost"))
+        if self._stopping is not None:
+            self._stopping.connectionClosed()
+
+    def onTransportError(self, transport: ITransport) -> None:
+        """Take the next server."""
+        if transport is not self.transport:
+            return
+        self.emit("disconnected", transport)
+        self._connectedWaiters.failOnce(
+            TransportError("no connection to " + servedTransport(transport).server.ws_uri)
+        )
+        if self.status != self.C.STATUS_USER_CLOSED:
+            self._failover.failed(servedTransport(transport).server)
+
+    # What its parts call.
+
+    def _connect(self, server: WsServer) -> None:
+        self._transportFactory(self, server, self._reactor, options=transportOptions(self.configuration))
+
+    def _stopped(self, startAgain: bool) -> None:
+        self._stopping = None
+        if startAgain:
+            self.start()
+
+
+def _digestClient(configuration: Configuration, tokens: Tokens) -> DigestClient | None:
+    if configuration.password is None:
+        return None
+    assert configuration.uri is not None
+    username = configuration.authorizationUser or ""
+    return DigestClient(
+        username, configuration.password, lambda: tokens.word(16), ownRealm=configuration.uri.host
+    )

@@ -1,0 +1,411 @@
+"""
+The way of a request that comes in: to the transaction that it belongs to, or
+past the rules to a handler, whose result becomes the response.
+
+No handler can break anything: what it raises, what it returns and when are
+all looked at here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from inspect import iscoroutine
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.python.failure import Failure
+
+from sipws.errors import LimitExceeded, ParseError, SIPError
+from sipws.message import OutgoingResponse
+from sipws.transaction import InviteServerTransaction, NonInviteServerTransaction
+from sipws.ua.events import loggerFor
+from sipws.ua.replies import Reply, finalResponse
+from sipws.ua.rules import RETRY_AFTER, Handling, firstRefusal
+from sipws.ua.waiters import Waiters
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+    from sipws.interfaces import ITransport
+    from sipws.message import IncomingRequest
+    from sipws.transaction import ServerTransaction
+    from sipws.ua.agent import UserAgent
+    from sipws.ua.identity import Identity
+
+__all__ = ["Dispatcher"]
+
+_log = loggerFor("sip.ua.dispatch")
+
+#: Methods that RFC 3261 ties to an INVITE: allowed where INVITE is handled.
+WITH_INVITE = ("ACK", "CANCEL", "BYE")
+
+
+class Dispatcher:
+    """
+    Answers the requests that come to one user agent.
+
+    @ivar identity: Whose requests they must be.
+    @ivar limit: How many may be unanswered; C{maxUnansweredRequests} of the configuration.
+    @ivar patience: How long a handler may take for anything but an INVITE, in seconds.
+    """
+
+    __slots__ = (
+        "_answeredWaiters",
+        "_clock",
+        "_handlers",
+        "_pending",
+        "_secret",
+        "_ua",
+        "identity",
+        "limit",
+        "patience",
+    )
+
+    def __init__(
+        self, ua: UserAgent, identity: Identity, clock: IReactorTime, secret: int, patience: float
+    ) -> None:
+        """
+        @param secret: A random number, of which To tags are made.
+        """
+        self._ua = ua
+        self._clock = clock
+        self._secret = secret
+        self._handlers: dict[str, Handling] | None = None
+        self._pending: dict[IncomingRequest, _Pending] | None = None
+        self._answeredWaiters = Waiters()
+        self.identity = identity
+        self.limit = identity.configuration.maxUnansweredRequests
+        self.patience = patience
+
+    # What the rules ask.
+
+    def allow(self) -> str:
+        """Give the value of Allow (RFC 3261 section 20.5)."""
+        methods = ["OPTIONS", "MESSAGE", *(self._handlers or ())]
+        if "INVITE" in methods:
+            methods += WITH_INVITE
+        return ", ".join(dict.fromkeys(methods))
+
+    def accept(self) -> str:
+        """Give the value of Accept (RFC 3261 section 20.1): what the handlers declare, or anything."""
+        declared = [handling.accept for handling in (self._handlers or {}).values()]
+        types = [kind for accept in declared for kind in accept or ("*/*",)]
+        return ", ".join(dict.fromkeys(types)) or "*/*"
+
+    def supported(self) -> Collection[str]:
+        """Give the option tags that are supported, in lower case."""
+        return [tag.lower() for tag in self.identity.configuration.extraSupported]
+
+    def unanswered(self) -> int:
+        """Count the requests whose handler has not answered."""
+        return len(self._pending or ())
+
+    # What the user agent calls.
+
+    def handle(
+        self,
+        method: str,
+        handler: Callable[[IncomingRequest], object] | None,
+        accept: Iterable[str] | None = None,
+    ) -> None:
+        """Set the handler of a method, in place of the one before; C{None} takes it away."""
+        if self._handlers is None:
+            self._handlers = {}
+        if handler is None:
+            self._handlers.pop(method, None)
+        else:
+            types = None if accept is None else tuple(value.lower() for value in accept)
+            self._handlers[method] = Handling(handler, types)
+
+    def receive(self, request: IncomingRequest) -> None:
+        """Take a request that passed the sanity check.  Never raises."""
+        try:
+            self._receive(request)
+        except ParseError as error:
+            _log.info("{method} refused: {error}", method=request.method, error=error)
+            self._refuse(request, Reply(400))
+        except LimitExceeded as error:
+            _log.warn("{method} refused: {error}", method=request.method, error=error)
+            self._refuse(request, Reply(503, headers=[("Retry-After", RETRY_AFTER)]))
+        # Whatever is wrong with one request: the connection goes on.
+        except Exception:  # noqa: BLE001
+            _log.failure("no way to handle a {method}", method=request.method)
+            self._refuse(request, Reply(500))
+
+    def respond(self, request: IncomingRequest, reply: Reply) -> bool:
+        """
+        Answer a request that came in, for a handler that does so by itself.
+
+        @return: Whether there was still somebody to answer.
+        """
+        transaction = self._ua.transactions.matchRequest(request)
+        if transaction is None:
+            return False
+        answered = transaction.respond(reply.to(request, self.toTag(request)))
+        if reply.statusCode >= 200:
+            self._forget(request)
+        return answered
+
+    def toTag(self, request: IncomingRequest) -> str:
+        """
+        Give the tag of To for all responses to a request.
+
+        RFC 3261 section 8.2.7: tags are such that they are the same for the
+        same request, without a memory of it.
+        """
+        identity = (self._secret, request.callID, request.fromTag, request.cseq, request.viaBranch)
+        return f"{hash(identity) & 0xFFFFFFFFFFFFFFFF:016x}"
+
+    def whenAnswered(self) -> Deferred[None]:
+        """Wait until every handler has answered."""
+        return self._answeredWaiters.add() if self._pending else succeed(None)
+
+    def stop(self) -> None:
+        """Give up what has not been answered: its handlers are cancelled, and no timer is left."""
+        for request in list(self._pending or ()):
+            pending = self._forget(request)
+            if pending is not None:
+                pending.result.cancel()
+
+    # The way of a request.
+
+    def _receive(self, request: IncomingRequest) -> None:
+        existing = self._ua.transactions.matchRequest(request)
+        if existing is not None:
+            existing.receiveRequest(request)
+        elif request.method == "ACK":
+            self._acknowledged(request)
+        elif request.method == "CANCEL":
+            self._cancel(request)
+        else:
+            handling = self._handling(request.method)
+            refusal = firstRefusal(request, handling, self)
+            if refusal is not None or handling is None:
+                self._refuse(request, refusal or Reply(405))
+            else:
+                self._serve(request, handling.handler)
+
+    def _acknowledged(self, request: IncomingRequest) -> None:
+        """Take the ACK to a 2xx.  It is never answered (RFC 3261 section 13.3.1.4)."""
+        handling = self._handling("ACK")
+        if handling is None:
+            return
+        try:
+            handling.handler(request)
+        except Exception:  # noqa: BLE001
+            _log.failure("the handler of ACK failed")
+
+    def _cancel(self, request: IncomingRequest) -> None:
+        """
+        Take a CANCEL (RFC 3261 section 9.2).
+
+        "If the UAS did not find a matching transaction for the CANCEL
+        according to the procedure above, it SHOULD respond to the CANCEL with
+        a 481 (Call Leg/Transaction Does Not Exist)."
+        """
+        transaction = self._ua.transactions.findCancelled(request)
+        if transaction is None:
+            _log.warn("a CANCEL of what is not there")
+            self._refuse(request, Reply(481))
+            return
+        original = transaction.request
+        # "the To tag of the response to the CANCEL and the To tag in the response to
+        # the original request SHOULD be the same."
+        self._sendTo(request, Reply(200).to(request, self.toTag(original)))
+        # "a CANCEL request has no effect on the processing of transactions with any other
+        # method defined in this specification" than INVITE.
+        if original.method == "INVITE":
+            # "the UAS SHOULD immediately respond to the original request with a 487", unless
+            # it has been answered: then the transaction drops this.
+            self._end(original, transaction, 487)
+
+    def _handling(self, method: str) -> Handling | None:
+        """Say how a method is handled; C{None} where it is not."""
+        own = None if self._handlers is None else self._handlers.get(method)
+        if own is not None:
+            return own
+        builtIn = _BUILT_IN.get(method)
+        return None if builtIn is None else Handling(partial(builtIn, self))
+
+    def _serve(self, request: IncomingRequest, handler: Callable[[IncomingRequest], object]) -> None:
+        """Hand a request to its handler, in a transaction of its own."""
+        transport = self._transportOf(request)
+        if transport is None:
+            return
+        transaction = self._transactionFor(request, transport)
+        if request.method == "MESSAGE":
+            self._ua.emit("message", request)
+        try:
+            result = handler(request)
+        except Exception:  # noqa: BLE001
+            self._broke(Failure(), request, transaction)
+            return
+        if iscoroutine(result):
+            result = Deferred.fromCoroutine(result)
+        if isinstance(result, Deferred):
+            self._await(result, request, transaction)
+        else:
+            self._answer(result, request, transaction)
+
+    def _transactionFor(self, request: IncomingRequest, transport: ITransport) -> ServerTransaction:
+        transactions = self._ua.transactions
+        if request.method != "INVITE":
+            return NonInviteServerTransaction(request, transport, transactions)
+
+        def lost(error: SIPError) -> None:
+            # Its caller is out of reach: nobody waits for an answer, and nothing may wait for one here.
+            self._end(request, transaction, 480)
+
+        transaction = InviteServerTransaction(request, transport, transactions, onTransportLost=lost)
+        return transaction
+
+    def _await(
+        self, result: Deferred[object], request: IncomingRequest, transaction: ServerTransaction
+    ) -> None:
+        """Answer a request as soon as its handler has a result."""
+        pending = _Pending(result, transaction)
+        result.addCallbacks(
+            self._came, self._failed, callbackArgs=(request, pending), errbackArgs=(request, pending)
+        )
+        if pending.over:
+            return
+        if self._pending is None:
+            self._pending = {}
+        self._pending[request] = pending
+        if request.method != "INVITE":
+            # Whoever sent it gives up after 64*T1 (timer F), and an answer is of no use then.
+            # An INVITE may ring for as long as it likes.
+            pending.timer = self._clock.callLater(self.patience, self._giveUp, request, transaction)
+
+    def _came(self, result: object, request: IncomingRequest, pending: _Pending) -> None:
+        if not pending.over:
+            self._forget(request, pending)
+            self._answer(result, request, pending.transaction)
+
+    def _failed(self, failure: Failure, request: IncomingRequest, pending: _Pending) -> None:
+        if not pending.over:
+            self._forget(request, pending)
+            self._broke(failure, request, pending.transaction)
+        elif failure.check(CancelledError) is None:
+            _log.failure("the handler of a {method} failed", failure, method=request.method)
+
+    def _answer(self, result: object, request: IncomingRequest, transaction: ServerTransaction) -> None:
+        if result is None and request.method == "INVITE":
+            # Nobody can accept a call by default: its handler answers with respond.
+            return
+        try:
+            response = finalResponse(request, result, self.toTag(request))
+        except (TypeError, ValueError):
+            self._broke(Failure(), request, transaction)
+            return
+        transaction.respond(response)
+
+    def _broke(self, failure: Failure, request: IncomingRequest, transaction: ServerTransaction) -> None:
+        _log.failure("the handler of a {method} failed", failure, method=request.method)
+        transaction.respond(Reply(500).to(request, self.toTag(request)))
+
+    def _giveUp(self, request: IncomingRequest, transaction: ServerTransaction) -> None:
+        _log.warn("a {method} was not answered in time", method=request.method)
+        # RFC 4320 section 4.2: the transaction ends upon a 408, which is not sent.
+        self._end(request, transaction, 408)
+
+    def _end(self, request: IncomingRequest, transaction: ServerTransaction, statusCode: int) -> None:
+        """Answer a request in place of its handler, which is cancelled."""
+        pending = self._forget(request)
+        transaction.respond(Reply(statusCode).to(request, self.toTag(request)))
+        if pending is not None:
+            pending.result.cancel()
+
+    def _forget(self, request: IncomingRequest, pending: _Pending | None = None) -> _Pending | None:
+        """Wait no longer for the handler of a request: what it comes to is of no use."""
+        if self._pending is not None:
+            pending = self._pending.pop(request, pending)
+            if not self._pending:
+                self._pending = None
+                self._answeredWaiters.fire()
+        if pending is not None:
+            pending.end()
+        return pending
+
+    # Responses without a transaction (RFC 3261 section 8.2.7).
+
+    def _refuse(self, request: IncomingRequest, reply: Reply) -> None:
+        # Section 17.1.1.3: "a UAS MUST NOT attempt to send a response to an ACK".
+        if request.method == "ACK":
+            return
+        try:
+            self._sendTo(request, reply.to(request, self.toTag(request)))
+        except ValueError:
+            _log.failure("no way to answer a {method}", method=request.method)
+
+    def _sendTo(self, request: IncomingRequest, response: OutgoingResponse) -> None:
+        transport = self._transportOf(request)
+        if transport is not None:
+            transport.send(response)
+
+    def _transportOf(self, request: IncomingRequest) -> ITransport | None:
+        # RFC 3261 section 18.2.2: a response goes back on the connection that the request came on.
+        return request.transport or self._ua.transport
+
+
+class _Pending:
+    """
+    A handler that has not come to a result.
+
+    @ivar over: Whether it is too late for one.
+    """
+
+    __slots__ = ("over", "result", "timer", "transaction")
+
+    def __init__(self, result: Deferred[object], transaction: ServerTransaction) -> None:
+        self.result = result
+        self.transaction = transaction
+        self.timer: IDelayedCall | None = None
+        self.over = False
+
+    def end(self) -> None:
+        self.over = True
+        timer, self.timer = self.timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+
+# What is done where there is no handler.
+
+
+def _answerOptions(dispatcher: Dispatcher, request: IncomingRequest) -> object:
+    """
+    Answer an OPTIONS.
+
+    RFC 3261 section 11.2: "Allow, Accept, Accept-Encoding, Accept-Language,
+    and Supported header fields SHOULD be present in a 200 (OK) response to an
+    OPTIONS request."
+    """
+    return Reply(
+        200,
+        headers=[
+            ("Allow", dispatcher.allow()),
+            ("Accept", dispatcher.accept()),
+            ("Accept-Encoding", "identity"),
+            ("Supported", ", ".join(dispatcher.identity.configuration.extraSupported)),
+        ],
+    )
+
+
+def _acceptMessage(dispatcher: Dispatcher, request: IncomingRequest) -> object:
+    """Accept a MESSAGE: the listeners of the event C{message} have it (RFC 3428 section 7)."""
+    return 200
+
+
+def _noDialog(dispatcher: Dispatcher, request: IncomingRequest) -> object:
+    """Refuse what belongs to a dialog that there is none of (RFC 3261 section 15.1.2; RFC 6665, 4.1.3)."""
+    return 481
+
+
+_BUILT_IN: dict[str, Callable[[Dispatcher, IncomingRequest], object]] = {
+    "OPTIONS": _answerOptions,
+    "MESSAGE": _acceptMessage,
+    "BYE": _noDialog,
+    "NOTIFY": _noDialog,
+}

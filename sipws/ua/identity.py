@@ -1,0 +1,110 @@
+"""
+Who a user agent is: what its configuration leaves open is made up here, once
+for its life, and what its requests say of it is prepared.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from sipws.config import Configuration
+from sipws.message import URI
+from sipws.ua.tokens import Tokens
+
+__all__ = ["Identity", "personalize"]
+
+
+def personalize(configuration: Configuration, tokens: Tokens) -> Configuration:
+    """
+    Copy a configuration for one user agent, with nothing left open.
+
+    The servers are its own from here on: their status is that of its own
+    connections, however many user agents share the configuration.
+    """
+    values: dict[str, Any] = {
+        "wsServers": tuple(server.fresh() for server in configuration.wsServers),
+        "viaHost": _viaHost(configuration, tokens),
+        "sipjsId": configuration.sipjsId or tokens.word(5),
+        "contactName": configuration.contactName or tokens.word(8),
+    }
+    if configuration.uri is None:
+        values.update(_anonymous(configuration, tokens))
+    return configuration.personal(**values)
+
+
+def _viaHost(configuration: Configuration, tokens: Tokens) -> str:
+    if isinstance(configuration.hackIpInContact, str):
+        return configuration.hackIpInContact
+    if configuration.hackIpInContact:
+        # RFC 5737: TEST-NET-1, which leads nowhere.
+        return f"192.0.2.{1 + int(tokens.random.random() * 254)}"
+    # RFC 7118 appendix B.1: a random domain under .invalid, which no resolver
+    # ever answers for, hides that the true address cannot be known.
+    return configuration.viaHost or f"{tokens.word(12)}.invalid"
+
+
+def _anonymous(configuration: Configuration, tokens: Tokens) -> dict[str, Any]:
+    uri = URI.parse(f"sip:anonymous.{tokens.word(6)}@anonymous.invalid")
+    return {
+        "uri": uri,
+        "authorizationUser": configuration.authorizationUser or uri.user,
+        "registrarServer": configuration.registrarServer or attrs.evolve(uri, user=None),
+    }
+
+
+class Identity:
+    """
+    What a user agent's requests say of it.
+
+    @ivar configuration: Its own configuration, with nothing left open.
+    @ivar uri: Its address of record.
+    @ivar domain: Where a target without a domain is looked for.
+    @ivar fromPrefix: The From header up to the tag.
+    @ivar contact: The Contact header (RFC 7118 section 5.3 and appendix B.1).
+    @ivar callIDPrefix: What each Call-ID of ours begins with.
+    """
+
+    __slots__ = ("callIDPrefix", "configuration", "contact", "domain", "fromPrefix", "uri")
+
+    def __init__(self, configuration: Configuration) -> None:
+        assert configuration.uri is not None
+        assert configuration.sipjsId is not None
+        self.configuration = configuration
+        self.uri = configuration.uri
+        self.domain = str(attrs.evolve(self.uri, user=None)).partition(":")[2]
+        self.callIDPrefix = configuration.sipjsId
+        self.fromPrefix = f"{_quoted(configuration.displayName)}<{self.uri}>;tag="
+        self.contact = self._contactURI(self.uri.scheme)
+
+    def contactFor(self, scheme: str, *, dialog: bool) -> str:
+        """
+        Give the Contact header of a request.
+
+        @param scheme: The scheme of its Request-URI.
+        @param dialog: Whether the request may make a dialog.
+        """
+        # RFC 3261 section 8.1.1.8: "If the Request-URI or top Route header field
+        # value contains a SIPS URI, the Contact header field MUST contain a SIPS
+        # URI as well."
+        uri = self._contactURI("sips") if scheme == "sips" else self.contact
+        # RFC 5626 section 4.3: a dialog's requests shall come over this very flow.
+        ob = ";ob" if dialog and self.configuration.instanceId is not None else ""
+        return f"<{uri}{ob}>"
+
+    def isOurs(self, user: str | None) -> bool:
+        """Say whether the user of a Request-URI is this user agent's: of its address or its Contact."""
+        return user is not None and user in (self.uri.user, self.configuration.contactName)
+
+    def _contactURI(self, scheme: str) -> str:
+        options = self.configuration
+        return f"{scheme}:{options.contactName}@{options.viaHost};transport={options.contactTransport}"
+
+
+def _quoted(displayName: str) -> str:
+    """Write a display name as a quoted-string (RFC 3261 section 25.1), with a space after it."""
+    if not displayName:
+        return ""
+    escaped = displayName.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}" '

@@ -1,0 +1,403 @@
+"""
+Registration (RFC 3261 section 10.2): a state machine as a table, and the
+class that drives it.
+
+L{TABLE} is all there is to know of the order of things; a pair that it does
+not list is ignored.  The methods of L{Registration} that it names are the
+actions.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+
+from sipws.errors import NotConnected, RegistrationError
+from sipws.message import URI
+from sipws.ua.causes import CONNECTION_ERROR, EXPIRES, causeOfError, causeOfStatus
+from sipws.ua.events import loggerFor
+from sipws.ua.expiry import grantedExpires, isRefusal, minExpires, refreshDelay, retryAfter, retryDelay
+from sipws.ua.waiters import Waiters
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+    from twisted.python.failure import Failure
+
+    from sipws.message import IncomingResponse, OutgoingRequest
+    from sipws.ua.client import Requester
+
+__all__ = ["TABLE", "Event", "Registration", "State"]
+
+_log = loggerFor("sip.ua.registration")
+
+
+class State(Enum):
+    """Where a registration stands."""
+
+    IDLE = "nothing is asked for, or there is no connection"
+    REGISTERING = "a REGISTER is out"
+    REGISTERED = "the binding is good, and will be refreshed"
+    WAITING = "a REGISTER came to nothing, and will be tried again"
+    WITHDRAWING = "a REGISTER is out, and the binding is to go as soon as it is answered"
+    UNREGISTERING = "a REGISTER that removes the binding is out"
+    RESTORING = "such a REGISTER is out, and the binding is to be made anew when it is answered"
+
+
+class Event(Enum):
+    """What happens to a registration."""
+
+    WANTED = "there is a connection, or the user asks"
+    UNWANTED = "the user asks for its end"
+    ACCEPTED = "a 2xx that lists our binding, or the end of it where that was asked for"
+    BRIEF = "a 423 that asks for a longer time, once"
+    REFUSED = "any other final response, none in time, or one that makes no sense"
+    DUE = "the time to refresh, or to try again"
+    EXPIRED = "the time that the binding was granted for is over"
+    LOST = "the connection is gone"
+
+
+#: What happens when, and where that leads: (state, event) -> (actions, next state).
+TABLE: dict[tuple[State, Event], tuple[tuple[str, ...], State]] = {
+    (State.IDLE, Event.WANTED): (("send",), State.REGISTERING),
+    (State.IDLE, Event.UNWANTED): (("settle",), State.IDLE),
+    (State.REGISTERING, Event.ACCEPTED): (("keep", "announce"), State.REGISTERED),
+    (State.REGISTERING, Event.BRIEF): (("send",), State.REGISTERING),
+    (State.REGISTERING, Event.REFUSED): (("retry", "announceFailure"), State.WAITING),
+    (State.REGISTERING, Event.EXPIRED): (("announceEnd",), State.REGISTERING),
+    (State.REGISTERING, Event.LOST): (("abandon", "announceEnd"), State.IDLE),
+    # RFC 3261 section 10.2: "UAs MUST NOT send a new registration [...] until they have
+    # received a final response from the registrar for the previous one or the previous
+    # REGISTER request has timed out."
+    (State.REGISTERING, Event.UNWANTED): ((), State.WITHDRAWING),
+    (State.REGISTERED, Event.WANTED): (("send",), State.REGISTERING),
+    (State.REGISTERED, Event.DUE): (("send",), State.REGISTERING),
+    # Granted for less than the least time between two refreshes: the next one stays where it is.
+    (State.REGISTERED, Event.EXPIRED): (("announceEnd",), State.WAITING),
+    (State.REGISTERED, Event.LOST): (("abandon", "announceEnd"), State.IDLE),
+    (State.REGISTERED, Event.UNWANTED): (("remove",), State.UNREGISTERING),
+    (State.WAITING, Event.WANTED): (("send",), State.REGISTERING),
+    (State.WAITING, Event.DUE): (("send",), State.REGISTERING),
+    (State.WAITING, Event.EXPIRED): (("announceEnd",), State.WAITING),
+    (State.WAITING, Event.LOST): (("abandon", "announceEnd"), State.IDLE),
+    # The binding may be there all the same: a refresh may have been refused, or an answer lost.
+    (State.WAITING, Event.UNWANTED): (("remove",), State.UNREGISTERING),
+    (State.WITHDRAWING, Event.ACCEPTED): (("remove",), State.UNREGISTERING),
+    (State.WITHDRAWING, Event.BRIEF): (("remove",), State.UNREGISTERING),
+    (State.WITHDRAWING, Event.REFUSED): (("remove",), State.UNREGISTERING),
+    (State.WITHDRAWING, Event.EXPIRED): (("announceEnd",), State.WITHDRAWING),
+    (State.WITHDRAWING, Event.LOST): (("abandon", "announceEnd", "settle"), State.IDLE),
+    (State.WITHDRAWING, Event.WANTED): (("settle",), State.REGISTERING),
+    (State.UNREGISTERING, Event.ACCEPTED): (("abandon", "announceEnd", "settle"), State.IDLE),
+    (State.UNREGISTERING, Event.BRIEF): (("abandon", "announceEnd", "settle"), State.IDLE),
+    (State.UNREGISTERING, Event.REFUSED): (("abandon", "announceEnd", "settle"), State.IDLE),
+    (State.UNREGISTERING, Event.EXPIRED): (("announceEnd",), State.UNREGISTERING),
+    (State.UNREGISTERING, Event.LOST): (("abandon", "announceEnd", "settle"), State.IDLE),
+    (State.UNREGISTERING, Event.WANTED): ((), State.RESTORING),
+    (State.RESTORING, Event.ACCEPTED): (("announceEnd", "settle", "send"), State.REGISTERING),
+    (State.RESTORING, Event.BRIEF): (("announceEnd", "settle", "send"), State.REGISTERING),
+    (State.RESTORING, Event.REFUSED): (("announceEnd", "settle", "send"), State.REGISTERING),
+    (State.RESTORING, Event.EXPIRED): (("announceEnd",), State.RESTORING),
+    (State.RESTORING, Event.LOST): (("abandon", "announceEnd", "settle"), State.IDLE),
+    (State.RESTORING, Event.UNWANTED): ((), State.UNREGISTERING),
+}
+
+
+class Registration:
+    """
+    Keeps one user agent registered.
+
+    @ivar state: Where it stands.
+    @ivar wanted: Whether it registers whenever there is a connection.
+    @ivar registered: Whether the binding is good, as far as is known.
+    @ivar expires: For how long it asks, in seconds: C{registerExpires}, or
+        more where the registrar wants that.
+    @ivar granted: For how long it was granted last, in seconds; 0 before that.
+    @ivar failures: How often in a row it has failed.
+    """
+
+    __slots__ = (
+        "_attempt",
+        "_callID",
+        "_clock",
+        "_cseq",
+        "_due",
+        "_expiresAt",
+        "_expiry",
+        "_raised",
+        "_registeredWaiters",
+        "_requester",
+        "_settledWaiters",
+        "_uncertain",
+        "expires",
+        "failures",
+        "granted",
+        "registered",
+        "state",
+        "wanted",
+    )
+
+    def __init__(self, requester: Requester, clock: IReactorTime) -> None:
+        options = requester.ua.configuration
+        self._requester = requester
+        self._clock = clock
+        self.state = State.IDLE
+        self.wanted = options.register
+        self.registered = False
+        self.expires = options.registerExpires
+        self.granted = 0
+        self.failures = 0
+        # RFC 3261 section 10.2: "All registrations from a UAC SHOULD use the same Call-ID header
+        # field value for registrations sent to a particular registrar."
+        self._callID: str | None = None
+        self._cseq = 0
+        # Counts the REGISTERs: an answer to any but the last is stale.
+        self._attempt = 0
+        self._raised = False
+        # Whether the last REGISTER got no answer: the registrar may have acted on it.
+        self._uncertain = False
+        self._expiresAt = 0.0
+        self._due: IDelayedCall | None = None
+        self._expiry: IDelayedCall | None = None
+        self._registeredWaiters = Waiters()
+        self._settledWaiters = Waiters()
+
+    # What the user agent calls.
+
+    def register(self) -> None:
+        """Register now, if there is a connection, and from now on at each."""
+        self.wanted = True
+        transport = self._requester.ua.transport
+        if transport is not None and transport.connected:
+            self._feed(Event.WANTED)
+
+    def unregister(self) -> Deferred[None]:
+        """
+        Remove the binding, and register no more.
+
+        @return: A Deferred that fires when that is over, whatever came of it.
+        """
+        self.wanted = False
+        return self.withdraw()
+
+    def withdraw(self) -> Deferred[None]:
+        """
+        Remove the binding, until the next connection.
+
+        @return: As of L{unregister}.
+        """
+        settled = self._settledWaiters.add()
+        self._feed(Event.UNWANTED)
+        return settled
+
+    def whenRegistered(self, failAfterFailures: int | None = None) -> Deferred[None]:
+        """
+        Wait until the binding is good.
+
+        @param failAfterFailures: After how many failures the Deferred fails
+            with L{RegistrationError}; C{None} means never.
+        """
+        if self.registered:
+            waiter: Deferred[None] = Deferred()
+            waiter.callback(None)
+            return waiter
+        return self._registeredWaiters.add(failAfterFailures)
+
+    def connectionMade(self) -> None:
+        """There is a connection."""
+        if self.wanted:
+            self._feed(Event.WANTED)
+
+    def connectionLost(self) -> None:
+        """The connection is gone, and with it the flow that the binding stands for."""
+        self._feed(Event.LOST, None, CONNECTION_ERROR)
+
+    def stop(self) -> None:
+        """End everything at once: no timer is left, and nobody waits."""
+        self._feed(Event.LOST, None, CONNECTION_ERROR)
+        self._abandon(None, None)
+        self._registeredWaiters.fail(NotConnected("the user agent has been stopped"))
+        self._settledWaiters.fire()
+
+    # The machine.
+
+    def _feed(self, event: Event, response: IncomingResponse | None = None, cause: str | None = None) -> None:
+        row = TABLE.get((self.state, event))
+        if row is None:
+            return
+        actions, self.state = row
+        for action in actions:
+            self._ACTIONS[action](self, response, cause)
+
+    def _answered(self, response: IncomingResponse, attempt: int) -> None:
+        if attempt != self._attempt:
+            return
+        self._cseq = max(self._cseq, response.cseq)
+        self._uncertain = False
+        event, cause = self._judge(response)
+        if event is not Event.BRIEF:
+            self._raised = False
+        self._feed(event, response, cause)
+
+    def _failed(self, failure: Failure, attempt: int) -> None:
+        if attempt != self._attempt:
+            return
+        self._uncertain = True
+        self._raised = False
+        cause = causeOfError(failure.value)
+        _log.info("no answer to REGISTER: {reason}", reason=failure.getErrorMessage())
+        self._feed(Event.REFUSED, None, cause)
+
+    def _judge(self, response: IncomingResponse) -> tuple[Event, str | None]:
+        """Say what a final response means."""
+        status = response.statusCode
+        if status == 423:
+            return self._judgeBrief(response)
+        if status >= 300:
+            return Event.REFUSED, causeOfStatus(status)
+        if self.state in (State.UNREGISTERING, State.RESTORING):
+            return Event.ACCEPTED, None
+        granted = grantedExpires(response, self._contactURI(), self.expires)
+        if not granted:
+            # The binding is not there: the registrar took it away, or never made it.
+            _log.warn("a {status} to REGISTER without our binding", status=status)
+            return Event.REFUSED, causeOfStatus(status)
+        self.granted = granted
+        return Event.ACCEPTED, None
+
+    def _judgeBrief(self, response: IncomingResponse) -> tuple[Event, str | None]:
+        least = minExpires(response, self.expires)
+        if least is None or self._raised:
+            return Event.REFUSED, causeOfStatus(423)
+        self._raised = True
+        self.expires = least
+        return Event.BRIEF, None
+
+    # The actions, as the table names them.
+
+    def _send(self, response: IncomingResponse | None, cause: str | None) -> None:
+        self._cancelDue()
+        if self.registered:
+            self._watch()
+        self._submit(self.expires)
+
+    def _remove(self, response: IncomingResponse | None, cause: str | None) -> None:
+        self._cancelDue()
+        if self.registered or self._uncertain:
+            self._submit(0)
+        else:
+            self._feed(Event.ACCEPTED)
+
+    def _keep(self, response: IncomingResponse | None, cause: str | None) -> None:
+        self.failures = 0
+        self.registered = True
+        self._cancelExpiry()
+        self._expiresAt = self._clock.seconds() + self.granted
+        delay = refreshDelay(self.granted, self._requester.builder.tokens.random)
+        self._due = self._clock.callLater(delay, self._feedDue)
+        if delay >= self.granted:
+            # Otherwise the refresh, when it leaves, starts to watch for the end: one timer less meanwhile.
+            self._watch()
+
+    def _retry(self, response: IncomingResponse | None, cause: str | None) -> None:
+        options = self._requester.ua.configuration
+        delay = retryDelay(
+            self.failures,
+            options.registerRetryMinInterval,
+            options.registerRetryMaxInterval,
+            self._requester.builder.tokens.random,
+            refused=response is not None and isRefusal(response.statusCode),
+            after=retryAfter(response),
+        )
+        self.failures += 1
+        _log.info("REGISTER came to nothing ({cause}); next in {delay:.1f} seconds", cause=cause, delay=delay)
+        self._due = self._clock.callLater(delay, self._feedDue)
+
+    def _abandon(self, response: IncomingResponse | None, cause: str | None) -> None:
+        self._attempt += 1
+        self._cancelDue()
+        self._cancelExpiry()
+
+    def _announce(self, response: IncomingResponse | None, cause: str | None) -> None:
+        self._requester.ua.emit("registered", response)
+        self._registeredWaiters.fire()
+
+    def _announceFailure(self, response: IncomingResponse | None, cause: str | None) -> None:
+        self._requester.ua.emit("registrationFailed", response, cause)
+        reason = f"not registered: {cause}" if response is None else _describe(response)
+        self._registeredWaiters.failOnce(RegistrationError(reason, response=response))
+
+    def _announceEnd(self, response: IncomingResponse | None, cause: str | None) -> None:
+        if self.registered:
+            self.registered = False
+            self._requester.ua.emit("unregistered", response, cause)
+
+    def _settle(self, response: IncomingResponse | None, cause: str | None) -> None:
+        self._uncertain = False
+        self._settledWaiters.fire()
+
+    # What the actions are made of.
+
+    def _submit(self, expires: int) -> None:
+        """Send a REGISTER, and hear only of this one from now on."""
+        self._attempt += 1
+        sent = self._requester.send(self._build(expires), nextCSeq=self._nextCSeq)
+        sent.addCallbacks(
+            self._answered, self._failed, callbackArgs=(self._attempt,), errbackArgs=(self._attempt,)
+        )
+
+    def _build(self, expires: int) -> OutgoingRequest:
+        builder = self._requester.builder
+        if self._callID is None:
+            self._callID = builder.identity.callIDPrefix + builder.tokens.tagAndCallID()[1]
+        return builder.register(self._callID, self._nextCSeq(self._cseq), expires)
+
+    def _nextCSeq(self, previous: int) -> int:
+        # RFC 3261 section 10.2: "A UA MUST increment the CSeq value by one for each REGISTER
+        # request with the same Call-ID."
+        self._cseq = max(self._cseq, previous) + 1
+        return self._cseq
+
+    def _contactURI(self) -> URI:
+        return URI.parse(self._requester.builder.identity.contact)
+
+    def _watch(self) -> None:
+        if self._expiry is None:
+            delay = max(0.0, self._expiresAt - self._clock.seconds())
+            self._expiry = self._clock.callLater(delay, self._feedExpired)
+
+    def _feedDue(self) -> None:
+        self._due = None
+        self._feed(Event.DUE)
+
+    def _feedExpired(self) -> None:
+        self._expiry = None
+        self._feed(Event.EXPIRED, None, EXPIRES)
+
+    def _cancelDue(self) -> None:
+        timer, self._due = self._due, None
+        if timer is not None:
+            timer.cancel()
+
+    def _cancelExpiry(self) -> None:
+        timer, self._expiry = self._expiry, None
+        if timer is not None:
+            timer.cancel()
+
+    #: The actions by their names in the table.
+    _ACTIONS = {
+        "send": _send,
+        "remove": _remove,
+        "keep": _keep,
+        "retry": _retry,
+        "abandon": _abandon,
+        "announce": _announce,
+        "announceFailure": _announceFailure,
+        "announceEnd": _announceEnd,
+        "settle": _settle,
+    }
+
+
+def _describe(response: IncomingResponse) -> str:
+    return f"the registrar answered {response.statusCode} {response.reasonPhrase}"

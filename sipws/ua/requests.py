@@ -1,0 +1,302 @@
+"""
+Building requests outside of dialogs (RFC 3261 section 8.1.1).
+
+A request is built whole but for what depends on the connection that it will
+leave on, Via and Route: L{RequestBuilder.address} adds these.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from sipws.interfaces import C, ITransport
+from sipws.message import URI, NameAddr, OutgoingRequest
+
+if TYPE_CHECKING:
+    from sipws.config import WsServer
+    from sipws.message import IncomingResponse
+    from sipws.ua.identity import Identity
+    from sipws.ua.tokens import Tokens
+
+__all__ = ["Headers", "IServedTransport", "RequestBuilder", "normalizeTarget"]
+
+#: Headers as a caller gives them: pairs, or a mapping.
+Headers = Iterable[tuple[str, object]] | Mapping[str, object]
+
+#: Requests that must carry a Contact (RFC 3261 section 20, table 2; RFC 6665, RFC 3515, RFC 3311).
+#: MESSAGE must not (RFC 3428 section 4), and REGISTER is given its own.
+DIALOG_METHODS = frozenset({"INVITE", "SUBSCRIBE", "REFER", "UPDATE"})
+
+#: Headers of which a request has one: a caller's takes the place of ours.
+_SINGLE = {
+    "f": "From",
+    "from": "From",
+    "t": "To",
+    "to": "To",
+    "i": "Call-ID",
+    "call-id": "Call-ID",
+    "cseq": "CSeq",
+    "max-forwards": "Max-Forwards",
+    "user-agent": "User-Agent",
+    "c": "Content-Type",
+    "content-type": "Content-Type",
+    "m": "Contact",
+    "contact": "Contact",
+    "k": "Supported",
+    "supported": "Supported",
+    "allow": "Allow",
+}
+
+#: Headers that are never a caller's.
+_OURS = {
+    "v": "the transaction's branch stands in it",
+    "via": "the transaction's branch stands in it",
+    "l": "it follows from the body",
+    "content-length": "it follows from the body",
+}
+
+#: Headers that are those of one attempt to send a request, and no other's.
+_OF_ONE_ATTEMPT = frozenset({"Via", "Authorization", "Proxy-Authorization"})
+
+#: The schemes that a target may begin with; anything else is a user or a host.
+_SCHEME = re.compile(r"(?:sips?|tel|urn|im|pres):", re.IGNORECASE)
+
+#: C{unreserved} and C{user-unreserved} of RFC 3261 section 25.1, and %: what is escaped already stays so.
+_NOT_IN_USER = re.compile(r"[^A-Za-z0-9\-_.!~*'()&=+$,;?/%]")
+
+
+class IServedTransport(Protocol):
+    """What a request must know of the transport that it leaves on."""
+
+    server: WsServer
+    viaTransport: str
+
+
+class RequestBuilder:
+    """
+    Builds the requests of one user agent.
+
+    @ivar identity: Who they come from.
+    @ivar tokens: Where their tags, Call-IDs and branches come from.
+    @ivar allow: Gives the value of Allow.
+    """
+
+    __slots__ = ("_allow", "_fixed", "_sentBy", "_viaTransport", "identity", "tokens")
+
+    def __init__(self, identity: Identity, tokens: Tokens, allow: Any) -> None:
+        options = identity.configuration
+        self.identity = identity
+        self.tokens = tokens
+        self._allow = allow
+        self._fixed = [
+            *_supported(options.extraSupported),
+            ("User-Agent", options.userAgentString),
+        ]
+        self._viaTransport = "TCP" if options.hackViaTcp else None
+        self._sentBy = f"{options.viaHost}{';rport' if options.forceRport else ''};branch="
+
+    def build(
+        self,
+        method: str,
+        target: URI | str,
+        headers: Headers = (),
+        body: bytes | str = b"",
+        contentType: str | None = None,
+    ) -> OutgoingRequest:
+        """
+        Build a request, but for its Via and its Route.
+
+        @param method: Its method.
+        @param target: Its Request-URI, as L{normalizeTarget} takes it.
+        @param headers: Further headers.  Those of which a request has but one
+            take the place of ours.
+        @param body: Its body; text goes out as UTF-8.
+        @param contentType: The type of the body.
+        @raise ValueError: The target is no URI, or a header cannot be as it is given.
+        """
+        uri = normalizeTarget(target, self.identity.domain)
+        tag, callID = self.tokens.tagAndCallID()
+        request = OutgoingRequest(
+            method,
+            uri,
+            [
+                ("Max-Forwards", C.MAX_FORWARDS),
+                ("From", self.identity.fromPrefix + tag),
+                ("To", f"<{uri}>"),
+                ("Call-ID", self.identity.callIDPrefix + callID),
+                ("CSeq", f"1 {method}"),
+                *self._fixed,
+            ],
+            body,
+        )
+        if method in DIALOG_METHODS:
+            scheme = uri.partition(":")[0].lower()
+            request.addHeader("Contact", self.identity.contactFor(scheme, dialog=True))
+            request.addHeader("Allow", self._allow())
+        if contentType is not None:
+            request.addHeader("Content-Type", contentType)
+        if headers:
+            _addHeaders(request, headers, tag)
+        return request
+
+    def register(self, callID: str, cseq: int, expires: int) -> OutgoingRequest:
+        """
+        Build a REGISTER (RFC 3261 section 10.2), but for its Via and its Route.
+
+        @param callID: The Call-ID of all of them.
+        @param cseq: One higher than that of the last.
+        @param expires: For how long, in seconds; 0 removes the binding.
+        """
+        options = self.identity.configuration
+        assert options.registrarServer is not None
+        tags = options.extraSupported
+        contact = f"<{self.identity.contact}>;expires={expires}"
+        if options.instanceId is not None:
+            # RFC 5626 section 4.2.1: the instance, the flow, and what the registrar must know of.
+            contact += f';+sip.instance="<urn:uuid:{options.instanceId}>";reg-id=1'
+            tags = (*dict.fromkeys(("path", "outbound", *tags)),)
+        return self.build(
+            "REGISTER",
+            options.registrarServer,
+            [
+                ("To", f"<{self.identity.uri}>"),
+                ("Call-ID", callID),
+                ("CSeq", f"{cseq} REGISTER"),
+                ("Contact", contact),
+                ("Expires", expires),
+                ("Allow", self._allow()),
+                *_supported(tags),
+            ],
+        )
+
+    def address(self, request: OutgoingRequest, transport: IServedTransport) -> None:
+        """
+        Give a request the Via, with a branch of its own, and the Route that
+        it leaves with.
+
+        @param request: A request that has not been sent.
+        @param transport: What it will be sent on.
+        """
+        # RFC 3261 section 8.1.2: a pre-existing route set may be configured; RFC
+        # 7118's examples route by the connection instead, so it is off by default.
+        if self.identity.configuration.usePreloadedRoute and not request.hasHeader("Route"):
+            request.prependHeader("Route", transport.server.sip_uri)
+        via = self._viaTransport or transport.viaTransport
+        request.prependHeader("Via", f"SIP/2.0/{via} {self._sentBy}{self.tokens.branch()}")
+
+    def again(self, request: OutgoingRequest, cseq: int) -> OutgoingRequest:
+        """
+        Build the request that follows one that was challenged.
+
+        RFC 3261 section 8.1.3.5: it "SHOULD have the same value of the Call-ID,
+        To, and From of the previous request".
+
+        @param request: The one that was sent.
+        @param cseq: The number of its CSeq.
+        """
+        headers = [pair for pair in request.headers if pair[0] not in _OF_ONE_ATTEMPT]
+        fresh = OutgoingRequest(request.method, request.requestURI, headers, request.body)
+        fresh.setHeader("CSeq", f"{cseq} {request.method}")
+        return fresh
+
+    def acknowledge(self, request: OutgoingRequest, response: IncomingResponse) -> OutgoingRequest:
+        """
+        Build the ACK to a 2xx to an INVITE (RFC 3261 section 13.2.2.4), but for its Via.
+
+        @param request: The INVITE.
+        @param response: The 2xx.
+        @raise ParseError: The response's Contact, To or Record-Route is malformed.
+        """
+        contact = response.parseHeader("Contact")
+        # RFC 3261 section 12.1.2: "The route set MUST be set to the list of URIs in
+        # the Record-Route header field from the response, taken in reverse order".
+        routes = [("Route", route) for route in reversed(response.getHeaders("Record-Route"))]
+        ack = OutgoingRequest(
+            "ACK",
+            contact.uri if contact is not None else request.requestURI,
+            [
+                *routes,
+                ("Max-Forwards", C.MAX_FORWARDS),
+                ("From", request.getHeader("From")),
+                ("To", response.getHeader("To")),
+                ("Call-ID", request.callID),
+                ("CSeq", f"{request.cseq} ACK"),
+            ],
+        )
+        for name in ("Authorization", "Proxy-Authorization"):
+            # Section 22.1: an ACK carries the credentials of its INVITE.
+            for value in request.getHeaders(name):
+                ack.addHeader(name, value)
+        return ack
+
+
+def _supported(extra: tuple[str, ...]) -> list[tuple[str, object]]:
+    return [("Supported", ", ".join(extra))] if extra else []
+
+
+def _addHeaders(request: OutgoingRequest, headers: Headers, tag: str) -> None:
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    for name, value in pairs:
+        folded = name.lower()
+        if folded in _OURS:
+            raise ValueError(f"{name} is not a caller's to set: {_OURS[folded]}")
+        single = _SINGLE.get(folded)
+        if single is None:
+            request.addHeader(name, value)
+        else:
+            request.setHeader(single, _withTag(value, tag) if single == "From" else value)
+
+
+def _withTag(value: object, tag: str) -> object:
+    """Add the tag that each From must have (RFC 3261 section 8.1.1.3)."""
+    address = value if isinstance(value, NameAddr) else NameAddr.parse(str(value))
+    return str(address) if address.tag is not None else f"{address};tag={tag}"
+
+
+@lru_cache(maxsize=1024)
+def _normalizeText(target: str, domain: str) -> str:
+    if _SCHEME.match(target):
+        text = target
+    elif "@" in target:
+        user, _, host = target.rpartition("@")
+        text = f"sip:{_escaped(user)}@{host}"
+    else:
+        text = f"sip:{_escaped(target)}@{domain}"
+    return _asRequestURI(URI.parse(text))
+
+
+def normalizeTarget(target: URI | str, domain: str) -> str:
+    """
+    Make a Request-URI of what a caller calls a target.
+
+    A text with a scheme is a URI; one without is C{user@host}, or a user of
+    our own domain.
+
+    @param target: The target.
+    @param domain: Our own domain, with parameters if need be.
+    @raise ParseError: (a C{ValueError}) It is no URI.
+    """
+    return _normalizeText(target, domain) if isinstance(target, str) else _asRequestURI(target)
+
+
+def _asRequestURI(uri: URI) -> str:
+    # RFC 3261 section 19.1.1: headers and the method parameter are not allowed in a Request-URI.
+    if uri.headers or "method" in uri.parameters:
+        parameters = {name: value for name, value in uri.parameters.items() if name != "method"}
+        uri = attrs.evolve(uri, headers=(), parameters=parameters)
+    return str(uri)
+
+
+def _escaped(user: str) -> str:
+    return _NOT_IN_USER.sub(lambda match: "".join(f"%{octet:02X}" for octet in match[0].encode()), user)
+
+
+def servedTransport(transport: ITransport) -> IServedTransport:
+    """Take a transport as what a request must know of it."""
+    served: Any = transport
+    return served  # type: ignore[no-any-return]
