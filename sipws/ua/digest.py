@@ -1,0 +1,291 @@
+"""
+Digest authentication, as a client does it: which challenges it answers, how
+often, and to whom it shows credentials before it is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from sipws.digest import Algorithm, findAlgorithm, keyOf, requestDigest, sessionKey, userHash
+from sipws.errors import ParseError
+from sipws.message import Challenge, Credentials
+
+if TYPE_CHECKING:
+    from sipws.message import IncomingResponse, OutgoingRequest
+
+__all__ = ["DigestClient"]
+
+#: Where challenges stand, and where what answers them goes (RFC 3261 sections 22.2 and 22.3).
+_ANSWERS = (("WWW-Authenticate", "Authorization"), ("Proxy-Authenticate", "Proxy-Authorization"))
+
+#: How many destinations are remembered that have asked for credentials.
+MAX_REMEMBERED = 64
+
+#: How many challenges one request answers: several proxies on its way may ask, but
+#: one that asks for ever another realm must come to an end.
+MAX_ANSWERS = 8
+
+
+class _Session:
+    """
+    What follows from one challenge (RFC 7616 section 3.6): "A client SHOULD
+    remember the username, password, nonce, nonce count, and opaque values".
+
+    @ivar nonce: The server's.
+    """
+
+    __slots__ = ("_algorithm", "_challenge", "_cnonce", "_key", "_qop", "_uses", "_username", "nonce")
+
+    def __init__(
+        self, algorithm: Algorithm, challenge: Challenge, username: str, password: str, cnonce: str
+    ) -> None:
+        realm, self.nonce = challenge.parameters["realm"] or "", challenge.parameters["nonce"] or ""
+        self._algorithm = algorithm
+        self._challenge = challenge
+        self._qop = _qopFor(algorithm, challenge)
+        self._uses = 0
+        # One for all uses of the nonce: the key of the -sess algorithms has it in it.
+        self._cnonce = cnonce
+        key = keyOf(algorithm, username, realm, password)
+        self._key = sessionKey(algorithm, key, self.nonce, cnonce)
+        self._username = userHash(algorithm, username, realm) if _wantsHash(challenge) else username
+
+    def credentials(self, method: str, uri: str, body: bytes) -> Credentials:
+        """
+        Give the credentials for one request.
+
+        @param method: Its method.
+        @param uri: Its Request-URI.
+        @param body: Its body.
+        """
+        challenge = self._challenge.parameters
+        parameters: dict[str, str | None] = {
+            "username": self._username,
+            "realm": challenge["realm"],
+            "nonce": self.nonce,
+            "uri": uri,
+        }
+        if self._qop is not None:
+            # "The nc value is the hexadecimal count of the number of requests (including the
+            # current request) that the client has sent with the nonce value in this request."
+            self._uses += 1
+            parameters.update(qop=self._qop, nc=f"{self._uses:08x}", cnonce=self._cnonce)
+        parameters["response"] = requestDigest(self._algorithm, self._key, method, parameters.get, body)
+        # "The values of the opaque and algorithm fields must be those supplied".
+        for name in ("algorithm", "opaque"):
+            if name in challenge:
+                parameters[name] = challenge[name]
+        if _wantsHash(self._challenge):
+            parameters["userhash"] = "true"
+        return Credentials("Digest", parameters)
+
+
+class DigestClient:
+    """
+    Answers challenges in the name of one user.
+
+    It remembers them, so that later requests carry credentials at once:
+
+     - those of servers (401) for requests to the same To, as RFC 3261 section
+       22.2 says: they travel to the end, and nobody else is to see them;
+     - those of proxies (407) for requests with the same Call-ID (section 22.3),
+       and for all requests where the realm is the configured one: "if a UA is
+       configured with the realm of its local outbound proxy, when one exists,
+       then the UA MAY cache credentials for that realm across dialogs".
+
+    Its C{repr} shows no secret.
+
+    @ivar username: Who the user is.
+    @ivar ownRealm: The realm of the user's own domain; C{None}: it is not known.
+    """
+
+    __slots__ = ("_newCnonce", "_password", "_sessions", "ownRealm", "username")
+
+    def __init__(
+        self, username: str, password: str, newCnonce: Callable[[], str], ownRealm: str | None = None
+    ) -> None:
+        """
+        @param newCnonce: Gives a random word, another one each time.
+        """
+        self.username = username
+        self.ownRealm = ownRealm
+        self._password = password
+        self._newCnonce = newCnonce
+        # By header and scope, see _scope, and then by realm.  Most user agents have one or
+        # none: the mapping is there only when it is needed.
+        self._sessions: dict[tuple[str, str], dict[str, _Session]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<DigestClient {self.username!r}>"
+
+    def learn(self, request: OutgoingRequest, response: IncomingResponse, answered: set[str]) -> bool:
+        """
+        Take the challenges of a 401 or a 407.
+
+        Each realm is answered once for a request: where the answer is refused,
+        the password is wrong.  But where only the nonce was too old
+        (C{stale=true}), a new one is answered, once more.
+
+        @param request: The request that was challenged.
+        @param response: The response.
+        @param answered: What has been answered for this request, in whatever
+            attempt; empty at first, and kept up to date here.
+        @return: Whether to send the request again, after L{authorize}.
+            Otherwise the response is final.
+        """
+        learned = False
+        for asked, answer in _ANSWERS:
+            for realm, challenge in _strongest(response, asked).items():
+                scope = self._scope(request, answer, realm)
+                if self._mayAnswer(challenge, f"{answer} {realm}", scope, realm, answered):
+                    self._remember(challenge, scope, realm)
+                    learned = True
+                else:
+                    self._forget(scope, realm)
+        return learned
+
+    def authorize(self, request: OutgoingRequest) -> None:
+        """
+        Add the credentials to a request that its recipients have asked for before.
+
+        @param request: The request, complete but for these.
+        """
+        sessions = self._sessions
+        if not sessions:
+            return
+        for _, answer in _ANSWERS:
+            found = [
+                session
+                for scope in self._scopes(request, answer)
+                if scope in sessions
+                for session in _touch(sessions, scope).values()
+            ]
+            if found:
+                uri = str(request.requestURI)
+                request.removeHeader(answer)
+                for session in found:
+                    request.addHeader(answer, session.credentials(request.method, uri, request.body))
+
+    # Whether to answer.
+
+    def _mayAnswer(
+        self, challenge: Challenge, mark: str, scope: tuple[str, str], realm: str, answered: set[str]
+    ) -> bool:
+        if mark in answered:
+            # RFC 7616 section 3.3: "If stale is true, the client may wish to simply retry the
+            # request with a new encrypted response [...].  If stale is false, or anything
+            # other than true, or the stale parameter is not present, the username and/or
+            # password are invalid".
+            session = (self._sessions or {}).get(scope, {}).get(realm)
+            if not challenge.stale or (session is not None and session.nonce == challenge.nonce):
+                return False
+            mark += " again"
+        if mark in answered or len(answered) >= MAX_ANSWERS:
+            return False
+        answered.add(mark)
+        return True
+
+    # Where credentials may go.
+
+    def _scope(self, request: OutgoingRequest, answer: str, realm: str) -> tuple[str, str]:
+        everywhere, here = self._scopes(request, answer)
+        return everywhere if realm == self.ownRealm and answer == "Proxy-Authorization" else here
+
+    def _scopes(self, request: OutgoingRequest, answer: str) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Give the scopes of a request: all requests (used for proxies alone), and what is its own."""
+        own = request.callID if answer == "Proxy-Authorization" else _destination(request)
+        return (answer, ""), (answer, own)
+
+    # Remembering.
+
+    def _remember(self, challenge: Challenge, scope: tuple[str, str], realm: str) -> None:
+        algorithm = findAlgorithm(challenge.algorithm)
+        assert algorithm is not None, "a challenge that cannot be answered was chosen"
+        session = _Session(algorithm, challenge, self.username, self._password, self._newCnonce())
+        if self._sessions is None:
+            self._sessions = {}
+        _touch(self._sessions, scope)[realm] = session
+        if len(self._sessions) > MAX_REMEMBERED:
+            del self._sessions[next(iter(self._sessions))]
+
+    def _forget(self, scope: tuple[str, str], realm: str) -> None:
+        if self._sessions is not None and scope in self._sessions:
+            self._sessions[scope].pop(realm, None)
+            if not self._sessions[scope]:
+                del self._sessions[scope]
+
+
+def _touch(
+    sessions: dict[tuple[str, str], dict[str, _Session]], scope: tuple[str, str]
+) -> dict[str, _Session]:
+    """Take what is remembered of a scope, and make it the last to be forgotten."""
+    sessions[scope] = realms = sessions.pop(scope, {})
+    return realms
+
+
+def _destination(request: OutgoingRequest) -> str:
+    """Give the value of To, without its tag."""
+    return (request.getHeader("To") or "").partition(";tag=")[0]
+
+
+def _wantsHash(challenge: Challenge) -> bool:
+    return (challenge.parameters.get("userhash") or "").lower() == "true"
+
+
+def _qopFor(algorithm: Algorithm, challenge: Challenge) -> str | None:
+    """
+    Choose the quality of protection.
+
+    @return: C{None}: none, as in RFC 2069.
+    """
+    options = challenge.qop
+    if options:
+        # Bodies are changed on their way by some: what covers them only where nothing else will do.
+        return "auth" if "auth" in options else "auth-int"
+    # RFC 3261 section 22.4: algorithms that depend on the cnonce "require that the qop
+    # directive be sent"; RFC 8760 section 2.6: "If the "qop" parameter is not specified,
+    # then the default value is "auth"."
+    return "auth" if algorithm.isSession else None
+
+
+def _strength(challenge: Challenge) -> tuple[int, bool]:
+    """Say how good a challenge is; 0 means that it cannot be answered."""
+    options = challenge.qop
+    algorithm = findAlgorithm(challenge.algorithm)
+    if challenge.scheme.lower() != "digest" or algorithm is None or not challenge.nonce:
+        return 0, False
+    if options and not {"auth", "auth-int"}.intersection(options):
+        return 0, False
+    return algorithm.strength, bool(options)
+
+
+def _strongest(response: IncomingResponse, header: str) -> dict[str, Challenge]:
+    """
+    Choose the challenges to answer.
+
+    RFC 8760 section 2.4: it "SHOULD use the topmost header field that it
+    supports unless a local policy dictates otherwise".  Ours is to take the
+    strongest, and of equals the topmost, so that nobody on the way can put
+    MD5 on top.
+
+    @return: One for each realm.
+    """
+    chosen: dict[str, Challenge] = {}
+    for challenge in _challenges(response, header):
+        realm = challenge.realm
+        if realm is None or _strength(challenge)[0] == 0:
+            # "The client MUST ignore any challenge it does not understand."
+            continue
+        if realm not in chosen or _strength(challenge) > _strength(chosen[realm]):
+            chosen[realm] = challenge
+    return chosen
+
+
+def _challenges(response: IncomingResponse, header: str) -> Iterator[Challenge]:
+    for index in range(len(response.getHeaders(header))):
+        try:
+            yield response.parseHeader(header, index)
+        except ParseError:
+            continue
