@@ -1,0 +1,293 @@
+"""
+Messages that came in (RFC 3261 section 7).
+
+They are made by L{sipws.message.parseMessage}, which reads what routing needs.
+The rest is read when it is asked for, and once; what is malformed is told
+then, with header and position.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sipws.errors import ParseError
+from sipws.message.fields import indexFields, readFields
+from sipws.message.headers import LISTS, PARSERS, SINGLE, splitList
+from sipws.message.nameaddr import NameAddr
+from sipws.message.names import NAMES
+from sipws.message.uri import URI
+from sipws.message.values import parseText
+from sipws.message.via import Via
+
+if TYPE_CHECKING:
+    from sipws.interfaces import ITransport
+
+__all__ = ["IncomingMessage", "IncomingRequest", "IncomingResponse"]
+
+_Value = TypeVar("_Value")
+
+
+class IncomingMessage:
+    """
+    What requests and responses have in common.
+
+    @ivar version: C{"SIP/2.0"}, in upper case.
+    @ivar method: A request's method; of a response that of its CSeq.
+    @ivar callID: The Call-ID; C{""} where the header is missing.
+    @ivar cseq: The number of CSeq; 0 where the header is missing.
+    @ivar cseqMethod: The method of CSeq; C{""} where the header is missing.
+    @ivar fromTag: The tag of From, C{None} where there is none.
+    @ivar toTag: The tag of To, likewise.
+    @ivar viaBranch: The branch of the top Via, likewise.
+    @ivar sentBy: The sent-by of the top Via, C{host} or C{host:port}, in
+        lower case; C{""} where the header is missing.
+    @ivar contentLength: What Content-Length says, in octets; C{None} where the header is missing.
+    @ivar body: The body: as many octets as Content-Length says, of those that
+        came (RFC 3261 section 18.3), and all of them where it is missing.
+    @ivar transport: What it came over; set by whoever received it.
+    """
+
+    __slots__ = (
+        "_headText",
+        "_index",
+        "_octets",
+        "_typed",
+        "body",
+        "callID",
+        "contentLength",
+        "cseq",
+        "cseqMethod",
+        "fromTag",
+        "method",
+        "sentBy",
+        "toTag",
+        "transport",
+        "version",
+        "viaBranch",
+    )
+
+    version: str
+    method: str
+    callID: str
+    cseq: int
+    cseqMethod: str
+    fromTag: str | None
+    toTag: str | None
+    viaBranch: str | None
+    sentBy: str
+    contentLength: int | None
+    body: bytes
+    transport: ITransport | None
+
+    _octets: bytes
+    _headText: str
+    _index: dict[str, list[str]] | None
+    _typed: dict[tuple[str, int], Any] | None
+
+    def getHeader(self, name: str) -> str | None:
+        """
+        Give a header's first value.
+
+        @param name: The header's name, in any case, or its compact form.
+        @return: The value, unfolded; C{None} where there is none.
+        """
+        values = self.getHeaders(name)
+        return values[0] if values else None
+
+    def getHeaders(self, name: str) -> list[str]:
+        """
+        Give all values of a header: of lists (Via, Contact, Allow ...) each
+        entry, whether they stood on one line or on several; of other headers
+        each line.
+
+        @param name: The header's name, in any case, or its compact form.
+        @return: The values, unfolded.
+        """
+        canonical = NAMES.get(name) or _canonical(name)
+        lines = (self._index or self._readIndex()).get(canonical, [])
+        if canonical not in LISTS:
+            return list(lines)
+        return [entry for line in lines for entry in splitList(line)]
+
+    def getLines(self, name: str) -> list[str]:
+        """
+        Give a header's values line by line, lists not split.
+
+        @param name: The header's name, in any case, or its compact form.
+        """
+        index = self._index or self._readIndex()
+        return list(index.get(NAMES.get(name) or _canonical(name), ()))
+
+    def hasHeader(self, name: str) -> bool:
+        """
+        Say whether there is such a header.
+
+        @param name: The header's name, in any case, or its compact form.
+        """
+        return (NAMES.get(name) or _canonical(name)) in (self._index or self._readIndex())
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """All headers in their order: pairs of canonical name and value, line by line, unfolded."""
+        _, _, rest = self._headText.partition("\r\n")
+        return readFields("\r\n" + rest) if rest else []
+
+    def parseHeader(self, name: str, index: int = 0) -> Any:
+        """
+        Give a header's value as an object: L{NameAddr} for From and To,
+        C{int} for Expires, and so on: see L{sipws.message.headers.PARSERS}.
+
+        @param name: The header's name, in any case, or its compact form.
+        @param index: Which value, of those that L{getHeaders} gives.
+        @return: The value; text for a header whose values have no type;
+            C{None} where there is no such header or value.
+        @raise ParseError: It is malformed, or stands more than once where
+            it may stand once.
+        """
+        canonical = NAMES.get(name) or _canonical(name)
+        typed = self._typed
+        if typed is None:
+            typed = self._typed = {}
+        key = (canonical, index)
+        if key not in typed:
+            typed[key] = self._parse(canonical, index)
+        return typed[key]
+
+    def _parse(self, name: str, index: int) -> Any:
+        values = self.getHeaders(name)
+        if len(values) > 1 and name in SINGLE:
+            raise ParseError("stands more than once", header=name)
+        if not 0 <= index < len(values):
+            return None
+        try:
+            return PARSERS.get(name, parseText)(values[index])
+        except ParseError as error:
+            raise ParseError(error.reason, header=name, position=error.position, value=error.value) from None
+
+    @property
+    def via(self) -> Via:
+        """
+        The top Via.
+
+        @raise ParseError: It is malformed or missing.
+        """
+        return self._require("Via", Via)
+
+    @property
+    def fromHeader(self) -> NameAddr:
+        """
+        From.
+
+        @raise ParseError: It is malformed or missing.
+        """
+        return self._require("From", NameAddr)
+
+    @property
+    def toHeader(self) -> NameAddr:
+        """
+        To.
+
+        @raise ParseError: It is malformed or missing.
+        """
+        return self._require("To", NameAddr)
+
+    def _require(self, name: str, kind: type[_Value]) -> _Value:
+        value = self.parseHeader(name)
+        if value is None:
+            raise ParseError("is missing", header=name)
+        assert isinstance(value, kind)
+        return value
+
+    @property
+    def contentType(self) -> str | None:
+        """The value of Content-Type, C{None} where the header is missing."""
+        return self.getHeader("Content-Type")
+
+    def parseAll(self) -> None:
+        """
+        Read everything that is not read yet.
+
+        @raise ParseError: Something is malformed.
+        """
+        for name in self._index or self._readIndex():
+            for index in range(len(self.getHeaders(name))):
+                self.parseHeader(name, index)
+
+    def _readIndex(self) -> dict[str, list[str]]:
+        self._index = indexFields(self.headers)
+        return self._index
+
+    def __bytes__(self) -> bytes:
+        return self._octets
+
+    def __str__(self) -> str:
+        """The message as it came; octets that are not UTF-8 are lone surrogates (PEP 383)."""
+        return self._octets.decode("utf-8", "surrogateescape")
+
+
+class IncomingRequest(IncomingMessage):
+    """
+    A request (RFC 3261 section 7.1).
+
+    @ivar requestURIText: The Request-URI as it came.
+    """
+
+    __slots__ = ("_requestURI", "requestURIText")
+
+    requestURIText: str
+    _requestURI: URI | None
+
+    @property
+    def requestURI(self) -> URI:
+        """
+        The Request-URI.
+
+        @raise ParseError: It is malformed.
+        """
+        if self._requestURI is None:
+            try:
+                self._requestURI = URI.parse(self.requestURIText)
+            except ParseError as error:
+                start = len(self.method) + 1
+                position = None if error.position is None else start + error.position
+                raise ParseError(
+                    f"Request-URI: {error.reason}", position=position, value=error.value
+                ) from None
+        return self._requestURI
+
+    def parseAll(self) -> None:
+        """
+        Read everything that is not read yet.
+
+        @raise ParseError: Something is malformed.
+        """
+        assert self.requestURI
+        super().parseAll()
+
+    def __repr__(self) -> str:
+        return f"<IncomingRequest {self.method} {self.requestURIText} Call-ID {self.callID} CSeq {self.cseq}>"
+
+
+class IncomingResponse(IncomingMessage):
+    """
+    A response (RFC 3261 section 7.2).
+
+    @ivar statusCode: 100 to 699.
+    @ivar reasonPhrase: What the server says of it.
+    """
+
+    __slots__ = ("reasonPhrase", "statusCode")
+
+    statusCode: int
+    reasonPhrase: str
+
+    def __repr__(self) -> str:
+        return f"<IncomingResponse {self.statusCode} to {self.method} Call-ID {self.callID} CSeq {self.cseq}>"
+
+
+def _canonical(name: str) -> str:
+    try:
+        return NAMES[name]
+    except ValueError:
+        # What is no header's name is the name of no header.
+        return ""

@@ -1,0 +1,336 @@
+"""
+Messages that go out (RFC 3261 sections 8.1.1 and 8.2.6).
+
+They are built from values or text.  CR, LF or NUL in anything that is handed
+over is refused: it would end a header and begin another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from sipws.message.grammar import TOKEN, compiled
+from sipws.message.headers import LISTS, splitList
+from sipws.message.incoming import IncomingRequest
+from sipws.message.names import NAMES
+from sipws.message.reasons import reasonPhrase as registeredPhrase
+from sipws.message.routing import readTag, readVia
+from sipws.message.uri import URI
+from sipws.message.values import CSeq
+
+__all__ = ["OutgoingMessage", "OutgoingRequest", "OutgoingResponse"]
+
+_METHOD = compiled(TOKEN)
+#: Methods whose requests make dialogs (RFC 3261 section 12.1, RFC 6665 section 4.1, RFC 3515 section 2.4.4).
+_DIALOG_METHODS = frozenset(("INVITE", "SUBSCRIBE", "REFER"))
+_FIRST_STATUS, _LAST_STATUS = 100, 699
+
+_Value = TypeVar("_Value")
+
+
+class OutgoingMessage:
+    """
+    What requests and responses have in common: an ordered list of headers, and a body.
+
+    Content-Length is not among the headers: it is computed, and always sent.
+    One that is handed over is left out.
+
+    @ivar body: The body, in octets.
+    """
+
+    __slots__ = ("_derived", "_headers", "body")
+
+    body: bytes
+    _headers: list[tuple[str, str]]
+    _derived: dict[str, Any]
+
+    def __init__(self, headers: Iterable[tuple[str, object]], body: bytes | str) -> None:
+        self._headers = _checkedHeaders(headers)
+        self._derived = {}
+        self.body = body.encode("utf-8") if isinstance(body, str) else bytes(body)
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers: pairs of canonical name and value."""
+        return list(self._headers)
+
+    def getHeader(self, name: str) -> str | None:
+        """
+        Give a header's first value.
+
+        @param name: The header's name, in any case, or its compact form.
+        @return: The value, C{None} where there is none.
+        """
+        values = self.getHeaders(name)
+        return values[0] if values else None
+
+    def getHeaders(self, name: str) -> list[str]:
+        """
+        Give all values of a header, as L{IncomingMessage.getHeaders} does.
+
+        @param name: The header's name, in any case, or its compact form.
+        """
+        canonical = _canonical(name)
+        lines = [value for each, value in self._headers if each == canonical]
+        if canonical not in LISTS:
+            return lines
+        return [entry for line in lines for entry in splitList(line)]
+
+    def hasHeader(self, name: str) -> bool:
+        """
+        Say whether there is such a header.
+
+        @param name: The header's name, in any case, or its compact form.
+        """
+        canonical = _canonical(name)
+        return any(each == canonical for each, _ in self._headers)
+
+    def setHeader(self, name: str, value: object) -> None:
+        """
+        Give a header one value: in the place of its first, or at the end.
+
+        @param name: The header's name.
+        @param value: The value; C{str} of it is sent.
+        @raise ValueError: CR, LF or NUL is in it.
+        """
+        pairs = _checkedHeaders([(name, value)])
+        canonical = _canonical(name)
+        before = next(
+            (i for i, (each, _) in enumerate(self._headers) if each == canonical), len(self._headers)
+        )
+        self.removeHeader(name)
+        self._headers[before:before] = pairs
+
+    def addHeader(self, name: str, value: object) -> None:
+        """
+        Add a header at the end.
+
+        @param name: The header's name.
+        @param value: The value; C{str} of it is sent.
+        @raise ValueError: CR, LF or NUL is in it.
+        """
+        self._headers += _checkedHeaders([(name, value)])
+        self._derived.clear()
+
+    def prependHeader(self, name: str, value: object) -> None:
+        """
+        Add a header before all others, as Via is.
+
+        @param name: The header's name.
+        @param value: The value; C{str} of it is sent.
+        @raise ValueError: CR, LF or NUL is in it.
+        """
+        self._headers[:0] = _checkedHeaders([(name, value)])
+        self._derived.clear()
+
+    def removeHeader(self, name: str) -> None:
+        """
+        Take a header out, all its values.
+
+        @param name: The header's name, in any case, or its compact form.
+        """
+        canonical = _canonical(name)
+        self._headers = [pair for pair in self._headers if pair[0] != canonical]
+        self._derived.clear()
+
+    @property
+    def callID(self) -> str:
+        """The Call-ID; C{""} where there is none."""
+        return self._derive("Call-ID", str, "")
+
+    @property
+    def cseq(self) -> int:
+        """The number of CSeq; 0 where there is none."""
+        return self._derive("CSeq", CSeq.parse, _NO_CSEQ).number
+
+    @property
+    def fromTag(self) -> str | None:
+        """The tag of From; C{None} where there is none."""
+        return self._derive("From", readTag, None)
+
+    @property
+    def toTag(self) -> str | None:
+        """The tag of To; C{None} where there is none."""
+        return self._derive("To", readTag, None)
+
+    @property
+    def viaBranch(self) -> str | None:
+        """The branch of the top Via; C{None} where there is none."""
+        return self._derive("Via", readVia, _NO_VIA)[0]
+
+    def _derive(self, name: str, read: Callable[[str], _Value], missing: _Value) -> _Value:
+        derived = self._derived
+        if name not in derived:
+            value = self.getHeader(name)
+            derived[name] = missing if value is None else read(value)
+        value_: _Value = derived[name]
+        return value_
+
+    def _startLine(self) -> str:
+        raise NotImplementedError
+
+    def _head(self) -> str:
+        lines = [f"{name}: {value}\r\n" for name, value in self._headers]
+        return f"{self._startLine()}\r\n{''.join(lines)}Content-Length: {len(self.body)}\r\n\r\n"
+
+    def __bytes__(self) -> bytes:
+        return self._head().encode("utf-8") + self.body
+
+    def __str__(self) -> str:
+        """The message; octets of the body that are not UTF-8 are lone surrogates (PEP 383)."""
+        return self._head() + self.body.decode("utf-8", "surrogateescape")
+
+
+class OutgoingRequest(OutgoingMessage):
+    """
+    A request.
+
+    @ivar method: The method.
+    @ivar requestURI: The Request-URI, as it was given.
+    """
+
+    __slots__ = ("method", "requestURI")
+
+    def __init__(
+        self,
+        method: str,
+        requestURI: URI | str,
+        headers: Iterable[tuple[str, object]] = (),
+        body: bytes | str = b"",
+    ) -> None:
+        """
+        @param method: The method, a token.
+        @param requestURI: The Request-URI.
+        @param headers: Pairs of name and value, sent in this order.
+        @param body: The body; text is sent in UTF-8.
+        @raise ValueError: CR, LF or NUL is in something, or the method or the
+            Request-URI is none.
+        """
+        if _METHOD.fullmatch(method) is None:
+            raise ValueError(f"method: no token: {method!r}")
+        text = str(requestURI)
+        if not text or not text.isprintable() or " " in text:
+            raise ValueError(f"requestURI: a space, a control or nothing: {text!r}")
+        self.method = method
+        self.requestURI = requestURI
+        super().__init__(headers, body)
+
+    def _startLine(self) -> str:
+        return f"{self.method} {self.requestURI} SIP/2.0"
+
+    def __repr__(self) -> str:
+        return f"<OutgoingRequest {self.method} {self.requestURI} Call-ID {self.callID}>"
+
+
+class OutgoingResponse(OutgoingMessage):
+    """
+    A response (RFC 3261 section 8.2.6).
+
+    Via, From, To, Call-ID and CSeq are the request's (section 8.2.6.2).  So
+    are Record-Route, where the response may make a dialog (section 12.1.1), and
+    Timestamp of a 100 (section 8.2.6.1).
+
+    @ivar request: What it answers.
+    @ivar statusCode: 100 to 699.
+    @ivar reasonPhrase: What it says.
+    @ivar method: The method of CSeq.
+    """
+
+    __slots__ = ("method", "reasonPhrase", "request", "statusCode")
+
+    def __init__(
+        self,
+        request: IncomingRequest,
+        statusCode: int,
+        reasonPhrase: str | None = None,
+        headers: Iterable[tuple[str, object]] = (),
+        body: bytes | str = b"",
+        toTag: str | None = None,
+    ) -> None:
+        """
+        @param request: What it answers.
+        @param statusCode: 100 to 699.
+        @param reasonPhrase: What to say; the registered phrase if it is not given.
+        @param headers: More headers: pairs of name and value.
+        @param body: The body; text is sent in UTF-8.
+        @param toTag: Our tag, for To where it has none; never in a 100.
+        @raise ValueError: The code is no status code, or CR, LF or NUL is in something.
+        """
+        if not _FIRST_STATUS <= statusCode <= _LAST_STATUS:
+            raise ValueError(f"statusCode: not 100 to 699: {statusCode}")
+        super().__init__(headers, body)
+        self.request = request
+        self.statusCode = statusCode
+        self.reasonPhrase = registeredPhrase(statusCode) if reasonPhrase is None else reasonPhrase
+        _check("reasonPhrase", self.reasonPhrase)
+        self.method = request.cseqMethod or request.method
+        self._headers[:0] = _echoed(request, statusCode, toTag)
+
+    def _startLine(self) -> str:
+        return f"SIP/2.0 {self.statusCode} {self.reasonPhrase}"
+
+    def __repr__(self) -> str:
+        return f"<OutgoingResponse {self.statusCode} to {self.method} Call-ID {self.callID}>"
+
+
+_NO_CSEQ = CSeq(0, "")
+_NO_VIA: tuple[str | None, str] = (None, "")
+
+
+def _echoed(request: IncomingRequest, statusCode: int, toTag: str | None) -> list[tuple[str, str]]:
+    """Give the headers that the response has of its request."""
+    names = ["Via", "From", "To", "Call-ID", "CSeq"]
+    if statusCode == _FIRST_STATUS:
+        names.append("Timestamp")
+    elif statusCode < 300 and request.method in _DIALOG_METHODS:
+        names.append("Record-Route")
+    pairs = [(name, value) for name in names for value in request.getLines(name)]
+    if toTag is None or statusCode == _FIRST_STATUS or request.toTag is not None:
+        return pairs
+    _check("toTag", toTag)
+    return [(name, f"{value};tag={toTag}" if name == "To" else value) for name, value in pairs]
+
+
+def _checkedHeaders(headers: Iterable[tuple[str, object]]) -> list[tuple[str, str]]:
+    pairs = [(NAMES[name], value if type(value) is str else _text(name, value)) for name, value in headers]
+    _checkAll(pairs)
+    return [pair for pair in pairs if pair[0] != "Content-Length"]
+
+
+def _checkAll(pairs: list[tuple[str, str]]) -> None:
+    everything = "".join([value for _, value in pairs])
+    if "\r" in everything or "\n" in everything or "\0" in everything or not _isUTF8(everything):
+        for name, value in pairs:
+            _check(name, value)
+
+
+def _check(name: str, value: str) -> None:
+    if "\r" in value or "\n" in value or "\0" in value:
+        raise ValueError(f"{name}: CR, LF or NUL in its value")
+    if not _isUTF8(value):
+        raise ValueError(f"{name}: a value that UTF-8 cannot say")
+
+
+def _isUTF8(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(name: str, value: object) -> str:
+    # str() of these never is what was meant.
+    if value is None or isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError(f"{name}: no header's value: {type(value).__name__}")
+    return str(value)
+
+
+def _canonical(name: str) -> str:
+    try:
+        return NAMES[name]
+    except ValueError:
+        return ""

@@ -1,0 +1,62 @@
+"""
+What can be had of a request that is malformed: enough to answer it.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from sipws.errors import ParseError
+from sipws.message.fields import indexFields, salvageFields
+from sipws.message.grammar import TOKEN, compiled
+from sipws.message.incoming import IncomingRequest
+from sipws.message.limits import Limits
+from sipws.message.routing import READERS
+
+__all__ = ["salvage"]
+
+_METHOD = compiled(TOKEN)
+
+
+def salvage(octets: bytes, limits: Limits) -> IncomingRequest | None:
+    """
+    Read as much of a malformed request as its answer needs.
+
+    A response is matched to its request by the branch of the top Via and the
+    method of CSeq (RFC 3261 section 17.1.3): without these two headers an
+    answer is of no use.
+
+    @param octets: The message.
+    @param limits: What is too much.
+    @return: The request: what was malformed is as if it were missing, but for
+        the headers' text.  C{None} for a response, or what cannot be answered.
+    """
+    head, _, body = octets[: limits.headSize].lstrip(b"\r\n").partition(b"\r\n\r\n")
+    start, _, rest = head.decode("utf-8", "replace").partition("\r\n")
+    words = start.split()
+    if not words or _METHOD.fullmatch(words[0]) is None:
+        return None
+    pairs = salvageFields(rest)[: limits.headers]
+    request = IncomingRequest()
+    request._index = indexFields(pairs)
+    if "Via" not in request._index or "CSeq" not in request._index:
+        return None
+    request._octets = octets
+    request._headText = "\r\n".join([words[0], *(f"{name}: {value}" for name, value in pairs)])
+    request._typed = None
+    request._requestURI = None
+    request.transport = None
+    request.method, request.version = words[0], "SIP/2.0"
+    request.requestURIText = " ".join(words[1:-1] if words[-1].upper().startswith("SIP/") else words[1:])
+    request.body = body
+    _readWhatCanBe(request)
+    return request
+
+
+def _readWhatCanBe(request: IncomingRequest) -> None:
+    request.viaBranch = request.fromTag = request.toTag = request.contentLength = None
+    request.callID = request.sentBy = request.cseqMethod = ""
+    request.cseq = 0
+    for read in READERS:
+        with suppress(ParseError):
+            read(request)
