@@ -13,6 +13,11 @@ from benchmarks.transacting import runTransactions
 _rounds = click.option("--rounds", default=25, show_default=True, help="How often each engine has its turn.")
 
 
+def _console() -> Console:
+    # What is written to a file is not cut to the width of a terminal that is not there.
+    return Console(width=max(Console().width, 100))
+
+
 @click.group()
 def main() -> None:
     """Compare sipws with others that do the same."""
@@ -23,7 +28,7 @@ def main() -> None:
 @click.option("--seconds", default=0.01, show_default=True, help="How long a turn takes, at least.")
 def parse(rounds: int, seconds: float) -> None:
     """Parse and check a message."""
-    runParse(Console(), rounds, seconds)
+    runParse(_console(), rounds, seconds)
 
 
 @main.command()
@@ -31,7 +36,7 @@ def parse(rounds: int, seconds: float) -> None:
 @click.option("--seconds", default=0.01, show_default=True, help="How long a turn takes, at least.")
 def build(rounds: int, seconds: float) -> None:
     """Build a message."""
-    runBuild(Console(), rounds, seconds)
+    runBuild(_console(), rounds, seconds)
 
 
 @main.command()
@@ -39,7 +44,7 @@ def build(rounds: int, seconds: float) -> None:
 @click.option("--seconds", default=0.25, show_default=True, help="How long a turn takes, about.")
 def transactions(rounds: int, seconds: float) -> None:
     """Send requests and get their responses."""
-    runTransactions(Console(), rounds, seconds)
+    runTransactions(_console(), rounds, seconds)
 
 
 @main.command()
@@ -47,7 +52,7 @@ def transactions(rounds: int, seconds: float) -> None:
 @click.option("--more", default=1000, show_default=True, help="User agents added for the second.")
 def memory(first: int, more: int) -> None:
     """Keep user agents registered."""
-    runMemory(Console(), first, more)
+    runMemory(_console(), first, more)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def printFigures(console: Console, title: str, names: Sequence[str], figures: Fi
     """
     rows = [[name, *(_cell(values.get(name)) for values in figures.values())] for name in names]
     rows.append(["geometric mean", *(figure(geometricMean(values.values())) for values in figures.values())])
-    printTable(console, title, ["", *(peer.name for peer in figures)], rows)
+    printTable(console, title, ["", *(peer.short for peer in figures)], rows)
     mine = figures.get(SIPWS, {})
     ratios = {peer: ratio(mine, theirs) for peer, theirs in figures.items() if peer is not SIPWS}
     printRatios(console, "times as fast", ratios, aims)

@@ -27,7 +27,8 @@ class Peer:
     """
     An engine.
 
-    @ivar name: What the tables call it.
+    @ivar name: Its name, and its version where that is fixed.
+    @ivar short: The head of its column.
     @ivar engine: Its module in L{benchmarks.engines}, without suffix.
     @ivar modules: The modules that it needs, as its language imports them.
     @ivar node: Whether it runs in Node.js.
@@ -35,6 +36,7 @@ class Peer:
     """
 
     name: str
+    short: str
     engine: str
     modules: tuple[str, ...]
     node: bool = False
@@ -83,9 +85,20 @@ def _nodeModule(name: str) -> Path | None:
     return next((place for place in places if place.exists()), None)
 
 
-SIPWS = Peer(name="sipws", engine="sipws_engine", modules=("sipws",), install="pip install -e .")
-JSSIP = Peer(name="JsSIP 3.13.8", engine="jssip", modules=("jssip", "ws"), node=True, install=_NPM)
-SIPJS = Peer(name="SIP.js 0.7.8", engine="sipjs", modules=("sipjs07", "ws"), node=True, install=_NPM)
-SIPPY = Peer(name="sippy", engine="sippy_engine", modules=("sippy",))
-SIPMESSAGE = Peer(name="sipmessage", engine="sipmessage_engine", modules=("sipmessage",))
-TWISTED = Peer(name="twisted.protocols.sip", engine="twisted_engine", modules=("twisted",))
+SIPWS = Peer(
+    name="sipws", short="sipws", engine="sipws_engine", modules=("sipws",), install="pip install -e ."
+)
+JSSIP = Peer(
+    name="JsSIP 3.13.8", short="JsSIP", engine="jssip", modules=("jssip", "ws"), node=True, install=_NPM
+)
+SIPJS = Peer(
+    name="SIP.js 0.7.8",
+    short="SIP.js 0.7",
+    engine="sipjs",
+    modules=("sipjs07", "ws"),
+    node=True,
+    install=_NPM,
+)
+SIPPY = Peer(name="sippy", short="sippy", engine="sippy_engine", modules=("sippy",))
+SIPMESSAGE = Peer(name="sipmessage", short="sipmessage", engine="sipmessage_engine", modules=("sipmessage",))
+TWISTED = Peer(name="twisted.protocols.sip", short="twisted", engine="twisted_engine", modules=("twisted",))

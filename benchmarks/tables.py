@@ -42,7 +42,7 @@ def printTable(console: Console, title: str, columns: Sequence[str], rows: Seque
     @param columns: The columns' heads.
     @param rows: The rows.
     """
-    table = Table(title=title, title_justify="left", caption=_load(), caption_justify="left")
+    table = Table(title=title, title_justify="left", show_edge=False, caption=_load(), caption_justify="left")
     table.add_column(columns[0])
     for column in columns[1:]:
         table.add_column(column, justify="right")
