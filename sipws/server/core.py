@@ -1,0 +1,247 @@
+"""
+What the embedded server does with a message: the way from a connection to the
+registrar and the proxy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from twisted.logger import Logger
+
+from sipws.errors import LimitExceeded, ParseError
+from sipws.message import OutgoingResponse, sanity
+from sipws.server.refusal import Headers, Refused
+from sipws.transaction import InviteServerTransaction, NonInviteServerTransaction
+
+if TYPE_CHECKING:
+    from sipws.message import IncomingRequest, IncomingResponse
+    from sipws.server.authentication import Gatekeeper
+    from sipws.server.connection import Connection
+    from sipws.server.location import Locations
+    from sipws.server.names import Names, Tokens
+    from sipws.server.proxy import Proxy
+    from sipws.server.registrar import Registrar
+    from sipws.server.routing import Path, Router
+    from sipws.transaction import ServerTransaction, Transactions
+
+__all__ = ["ServerCore"]
+
+#: The rules of L{sipws.message.sanityCheck} that are a proxy's, too.  RFC 3261
+#: section 16.3: it "is not required to detect merged requests and MUST NOT treat
+#: merged requests as an error condition".
+_REQUEST_RULES = (
+    sanity.checkVersion,
+    sanity.checkMandatory,
+    sanity.checkMethod,
+    sanity.checkScheme,
+    sanity.checkLength,
+    sanity.checkMaxForwards,
+)
+_RESPONSE_RULES = (
+    sanity.checkResponseVersion,
+    sanity.checkResponseMandatory,
+    sanity.checkResponseLength,
+)
+
+#: What the server itself can be asked for.
+ALLOWED = "OPTIONS, REGISTER"
+
+#: When to come back if there are too many transactions, in seconds: they last 32 s at most.
+RETRY_AFTER = 32
+
+
+class ServerCore:
+    """
+    Gives each request to what it is for, and each response to what it is to.
+
+    @ivar transactions: The open transactions.
+    """
+
+    _log = Logger(namespace="sip.server")
+
+    def __init__(
+        self,
+        names: Names,
+        tokens: Tokens,
+        transactions: Transactions,
+        gatekeeper: Gatekeeper,
+        registrar: Registrar,
+        locations: Locations,
+        router: Router,
+        proxy: Proxy,
+    ) -> None:
+        self.transactions = transactions
+        self._names = names
+        self._tokens = tokens
+        self._gatekeeper = gatekeeper
+        self._registrar = registrar
+        self._locations = locations
+        self._router = router
+        self._proxy = proxy
+
+    def receiveMalformed(self, error: ParseError, connection: Connection) -> None:
+        """Take what is no message: a request that can be answered is, with 400."""
+        self._log.debug("not a message, from {connection}: {error}", connection=connection, error=error)
+        sanity.rejectMalformed(error, cast("Any", None), connection)
+
+    def receiveResponse(self, response: IncomingResponse, connection: Connection) -> None:
+        """
+        Take a response.
+
+        One that matches nothing is dropped: RFC 6026 section 7.3, "The proxy
+        MUST NOT forward the response if there is no matching client
+        transaction".  Nor may one user answer for another.
+        """
+        if any(rule(response, None) is not None for rule in _RESPONSE_RULES):
+            return
+        table = self.transactions.ict if response.method == "INVITE" else self.transactions.nict
+        transaction = table.get(response.viaBranch or "")
+        if transaction is not None and connection.carries(transaction):
+            transaction.receiveResponse(response)
+
+    def receiveRequest(self, request: IncomingRequest, connection: Connection) -> None:
+        """Take a request: start its transaction, and answer it or send it on its way."""
+        for rule in _REQUEST_RULES:
+            refusal = rule(request, None)
+            if refusal is not None:
+                self._respond(connection, request, *refusal)
+                return
+        transaction = self.transactions.matchRequest(request)
+        if transaction is not None:
+            self._repeated(request, connection, transaction)
+        elif request.method == "ACK":
+            self._acknowledge(request, connection)
+        else:
+            self._begin(request, connection)
+
+    def _repeated(
+        self, request: IncomingRequest, connection: Connection, transaction: ServerTransaction
+    ) -> None:
+        if connection.carries(transaction):
+            transaction.receiveRequest(request)
+        else:
+            self._respond(connection, request, 400, "Bad Request - Via: another's branch")
+
+    def _acknowledge(self, request: IncomingRequest, connection: Connection) -> None:
+        try:
+            self._proxy.validate(request)
+            self._proxy.acknowledge(request, connection, self._router.follow(request, connection))
+        except (Refused, ValueError) as error:
+            # RFC 3261 section 17: there are no responses to an ACK.
+            self._log.debug("an ACK was dropped: {error}", error=error)
+
+    def _begin(self, request: IncomingRequest, connection: Connection) -> None:
+        kind = InviteServerTransaction if request.method == "INVITE" else NonInviteServerTransaction
+        try:
+            transaction = kind(request, connection, self.transactions)
+        except LimitExceeded:
+            self._respond(connection, request, 503, headers=[("Retry-After", RETRY_AFTER)])
+            return
+        try:
+            self._process(request, connection, transaction)
+        except Refused as refusal:
+            self._answer(transaction, refusal.statusCode, refusal.reasonPhrase, refusal.headers)
+        except ParseError as error:
+            self._answer(transaction, 400, _reason(error))
+        except ValueError:
+            self._answer(transaction, 400)
+        except Exception:  # noqa: BLE001 -- one request must not end what others share
+            self._log.failure("a {method} could not be processed", method=request.method)
+            self._answer(transaction, 500)
+
+    def _process(
+        self, request: IncomingRequest, connection: Connection, transaction: ServerTransaction
+    ) -> None:
+        if request.method == "CANCEL":
+            self._cancel(request, connection, transaction)
+            return
+        path = self._router.follow(request, connection)
+        if _isForServer(request, path):
+            self._answer(transaction, 200, headers=self._serve(request, connection))
+            return
+        self._proxy.validate(request)
+        if not self._router.isWithinDialog(request, path):
+            self._gatekeeper.admit(request, self._names.caller(request, connection), asProxy=True)
+        self._proxy.forward(transaction, connection, path, self._isKnown)
+
+    def _cancel(
+        self, request: IncomingRequest, connection: Connection, transaction: ServerTransaction
+    ) -> None:
+        """
+        Section 16.10: "If a matching response context is found, the element
+        MUST immediately return a 200 (OK) response to the CANCEL request."
+        """
+        cancelled = self.transactions.findCancelled(request)
+        if cancelled is None or not connection.carries(cancelled):
+            raise Refused(481)
+        self._answer(transaction, 200)
+        self._proxy.cancel(cancelled)
+
+    # What is for the server itself.
+
+    def _serve(self, request: IncomingRequest, connection: Connection) -> Headers:
+        # Section 8.2.2.3: "the UAS MUST respond by generating a response with status code 420".
+        required = request.getHeaders("Require")
+        if required:
+            raise Refused(420, headers=[("Unsupported", tag) for tag in required])
+        if request.method == "REGISTER":
+            return self._register(request, connection)
+        if request.method == "OPTIONS":
+            return [("Allow", ALLOWED)]
+        # Section 8.2.1: "The UAS MUST also add an Allow header field to the 405".
+        raise Refused(405, headers=[("Allow", ALLOWED)])
+
+    def _register(self, request: IncomingRequest, connection: Connection) -> Headers:
+        uri = request.toHeader.uri
+        user = uri.user if self._names.isOurs(uri, connection) else None
+        self._gatekeeper.admit(request, user, asProxy=False)
+        if user is None:
+            # Section 10.3, step 5: "If the address-of-record is not valid for the domain in the
+            # Request-URI, the registrar MUST send a 404 (Not Found) response".
+            raise Refused(404)
+        return self._registrar.register(self._names.addressOfRecord(user), request, connection)
+
+    def _isKnown(self, user: str) -> bool:
+        users = self._gatekeeper.users
+        if users is not None:
+            return user in users
+        return self._locations.hadBindings(self._names.addressOfRecord(user))
+
+    # Answers.
+
+    def _answer(
+        self,
+        transaction: ServerTransaction,
+        statusCode: int,
+        reasonPhrase: str | None = None,
+        headers: Headers = (),
+    ) -> None:
+        transaction.respond(
+            OutgoingResponse(
+                transaction.request, statusCode, reasonPhrase, headers, toTag=self._tokens.word()
+            )
+        )
+
+    def _respond(
+        self,
+        connection: Connection,
+        request: IncomingRequest,
+        statusCode: int,
+        reasonPhrase: str | None = None,
+        headers: Headers = (),
+    ) -> None:
+        """Answer without a transaction; an ACK never is answered (RFC 3261 section 17.1.1.3)."""
+        if request.method != "ACK":
+            tag = sanity.statelessTag(request)
+            connection.send(OutgoingResponse(request, statusCode, reasonPhrase, headers, toTag=tag))
+
+
+def _isForServer(request: IncomingRequest, path: Path) -> bool:
+    if path.routes or path.token is not None or not path.isOurs:
+        return False
+    return request.method == "REGISTER" or path.uri.user is None
+
+
+def _reason(error: ParseError) -> str:
+    return "Bad Request" if error.header is None else f"Malformed {error.header}"

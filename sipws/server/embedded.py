@@ -1,0 +1,213 @@
+"""
+The embedded server, put together.
+"""
+
+from __future__ import annotations
+
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.logger import Logger
+
+from sipws.digest import DigestVerifier
+from sipws.errors import NotConnected, ParseError
+from sipws.message import IncomingRequest, parseMessage
+from sipws.message.redact import redact
+from sipws.server.authentication import Gatekeeper
+from sipws.server.connection import Connection, SIPWebSocketServerFactory
+from sipws.server.core import ServerCore
+from sipws.server.limits import ServerLimits
+from sipws.server.location import Locations
+from sipws.server.names import Names, Tokens
+from sipws.server.proxy import Proxy
+from sipws.server.registrar import Registrar
+from sipws.server.routing import Router
+from sipws.transaction import DEFAULT_TIMERS, Timers, Transactions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
+
+    from sipws.server.connection import SIPWebSocketServerProtocol
+    from sipws.server.names import Randomness
+
+__all__ = ["EmbeddedServer"]
+
+#: The keep-alives of RFC 5626 section 3.5.1: what is sent, and what answers it.
+PING = b"\r\n\r\n"
+PONG = b"\r\n"
+
+#: The digest algorithms that are offered.  RFC 8760 section 2.3 has the better
+#: one first; but JsSIP and SIP.js look at the first only, and know nothing but MD5.
+ALGORITHMS = ("MD5", "SHA-256")
+
+
+class EmbeddedServer:
+    """
+    A SIP WebSocket server (RFC 7118) in memory: a registrar and a proxy for
+    the users of one domain.
+
+    It is made for trying sipws and for its users' tests.  Production wants
+    Kamailio or the like: this server keeps everything in memory, reaches no
+    one beyond its own connections, and relays no media.
+
+    @ivar domain: The SIP domain that it is responsible for.
+    @ivar factory: Makes the protocols of its connections.
+    @ivar locations: Its users' bindings: a mapping of address of record, such
+        as C{sip:alice@localhost}, to a tuple of L{Binding<sipws.server.location.Binding>}.
+    @ivar transactions: Its open transactions.
+    @ivar connections: Its open connections, by their names.
+    @ivar limits: What it takes upon itself.
+    @ivar clock: What its timers run on.
+    """
+
+    _log = Logger(namespace="sip.server")
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        domain: str = "localhost",
+        users: Mapping[str, str] | None = None,
+        limits: ServerLimits | None = None,
+        timers: Timers = DEFAULT_TIMERS,
+        algorithms: Iterable[str] = ALGORITHMS,
+        random: Randomness | None = None,
+        traceSip: bool = False,
+    ) -> None:
+        """
+        @param reactor: Its clock; L{listen} takes an endpoint, which has its own.
+        @param domain: The SIP domain, which is the realm of digest authentication, too.
+        @param users: The users' passwords; C{None} lets anybody register as anybody.
+        @param limits: What it takes upon itself.
+        @param timers: Those of its transactions.
+        @param algorithms: Those of digest authentication that are offered,
+            the preferred one first.
+        @param random: Where tags, branches and nonces come from; C{None} means
+            the operating system.
+        @param traceSip: Whether every message is logged, without its secrets.
+        @raise ConfigurationError: The domain is none.
+        """
+        random = random or SystemRandom()
+        names = Names(domain)
+        tokens = Tokens(random)
+        self.domain = names.domain
+        self.clock = reactor
+        self.limits = limits or ServerLimits()
+        self.connections: dict[str, Connection] = {}
+        self.locations = Locations(reactor, self.limits.maxBindings if users is None else 0)
+        self.transactions = Transactions(reactor, timers, self.limits.maxTransactions)
+        self.factory = SIPWebSocketServerFactory(self)
+        self._tokens = tokens
+        self._traceSip = traceSip
+        self._ports: list[IListeningPort] = []
+        router = Router(names, self.locations, self.connections)
+        self._proxy = Proxy(names, tokens, router, self.transactions)
+        self._core = ServerCore(
+            names,
+            tokens,
+            self.transactions,
+            Gatekeeper(users, _verifier(names.domain, reactor, random, algorithms)),
+            Registrar(self.locations, self.limits, reactor),
+            self.locations,
+            router,
+            self._proxy,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"<EmbeddedServer {self.domain}: {len(self.connections)} connections, "
+            f"{self.locations.count} bindings, {len(self.transactions)} transactions>"
+        )
+
+    def listen(self, endpoint: IStreamServerEndpoint) -> Deferred[IListeningPort]:
+        """
+        Take connections.
+
+        @param endpoint: Where; it may be called for several.
+        @return: A Deferred of the port.
+        """
+
+        def listening(port: IListeningPort) -> IListeningPort:
+            self._ports.append(port)
+            return port
+
+        return endpoint.listen(self.factory).addCallback(listening)
+
+    def stop(self) -> Deferred[None]:
+        """
+        Take no more connections and close those that are open.
+
+        @return: A Deferred that fires when all are gone, C{limits.closeTimeout}
+            seconds from now at the latest.
+        """
+        ports, self._ports = self._ports, []
+        self.transactions.close(NotConnected("the server is stopping"))
+        waiting: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in ports]
+        return DeferredList([*waiting, self.factory.closeAll()]).addCallback(_nothing)
+
+    # What its connections call.
+
+    def connectionMade(self, protocol: SIPWebSocketServerProtocol, host: str) -> Connection:
+        """A WebSocket has opened."""
+        traced = self._sent if self._traceSip else None
+        connection = Connection(protocol, self._tokens.word(), host.lower(), traced)
+        self.connections[connection.token] = connection
+        return connection
+
+    def connectionLost(self, connection: Connection) -> None:
+        """
+        A WebSocket is closing: its bindings go, and so does what its client has asked for.
+        """
+        del self.connections[connection.token]
+        self.locations.connectionLost(connection)
+        self._proxy.connectionLost(connection)
+        error = NotConnected("the client has disconnected")
+        self.transactions.transportLost(connection, error)
+        # RFC 6026 section 7.1 keeps answered INVITEs for retransmissions.  Nothing can come any more.
+        for transaction in [each for each in self.transactions if connection.carries(each)]:
+            transaction.abandon(error)
+
+    def receive(self, connection: Connection, octets: bytes) -> None:
+        """A message has come."""
+        if self._traceSip:
+            self._log.info("from {peer}\n{text}", peer=connection.peer, text=redact(octets))
+        try:
+            if not octets.strip(PONG):
+                self._keepAlive(connection, octets)
+            else:
+                self._receive(connection, octets)
+        except Exception:  # noqa: BLE001 -- Twisted would close the connection
+            self._log.failure("a message from {peer} could not be processed", peer=connection.peer)
+
+    def _keepAlive(self, connection: Connection, octets: bytes) -> None:
+        if octets == PING:
+            connection.send(PONG)
+
+    def _receive(self, connection: Connection, octets: bytes) -> None:
+        try:
+            message = parseMessage(octets)
+        except ParseError as error:
+            self._core.receiveMalformed(error, connection)
+            return
+        message.transport = connection
+        if isinstance(message, IncomingRequest):
+            self._core.receiveRequest(message, connection)
+        else:
+            self._core.receiveResponse(message, connection)
+
+    def _sent(self, connection: Connection, octets: bytes) -> None:
+        self._log.info("to {peer}\n{text}", peer=connection.peer, text=redact(octets))
+
+
+def _verifier(
+    realm: str, clock: IReactorTime, random: Randomness, algorithms: Iterable[str]
+) -> DigestVerifier:
+    secret = random.getrandbits(256).to_bytes(32, "big")
+    return DigestVerifier(realm, clock.seconds, secret, algorithms=algorithms)
+
+
+def _nothing(_: object) -> None:
+    """The result of what has none."""

@@ -1,0 +1,191 @@
+"""
+The registrar (RFC 3261 section 10.3).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import attrs
+
+from sipws.errors import ParseError
+from sipws.message import Contact, Parameters
+from sipws.message.values import formatDate
+from sipws.server.location import Binding
+from sipws.server.refusal import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twisted.internet.interfaces import IReactorTime
+
+    from sipws.message import IncomingRequest
+    from sipws.server.connection import Connection
+    from sipws.server.limits import ServerLimits
+    from sipws.server.location import Locations
+
+__all__ = ["Registrar"]
+
+#: What a malformed expiration counts as: RFC 3261 section 20.10, "Malformed
+#: values SHOULD be treated as equivalent to 3600."
+MALFORMED_EXPIRES = 3600
+
+
+@attrs.frozen
+class _Registration:
+    """
+    A REGISTER that is being carried out.
+
+    @ivar aor: The address of record.
+    @ivar expires: Its Expires header; C{None} without one.
+    """
+
+    aor: str
+    request: IncomingRequest
+    connection: Connection
+    current: Sequence[Binding]
+    expires: int | None
+
+
+class Registrar:
+    """
+    Carries out REGISTER requests.
+
+    Whether their senders may is not its concern.
+    """
+
+    def __init__(self, locations: Locations, limits: ServerLimits, clock: IReactorTime) -> None:
+        self._locations = locations
+        self._limits = limits
+        self._clock = clock
+
+    def register(
+        self, aor: str, request: IncomingRequest, connection: Connection
+    ) -> list[tuple[str, object]]:
+        """
+        Carry out a REGISTER, steps 6 to 8 of the section.
+
+        @param aor: The address of record, in its canonical form.
+        @param request: The REGISTER.
+        @param connection: What it came on: its contacts are reached by that.
+        @return: The headers of the 200.
+        @raise Refused: It is not carried out, and nothing has changed.
+        @raise ParseError: Likewise: a Contact is malformed.
+        """
+        registration = _Registration(
+            aor, request, connection, self._locations.find(aor), _expiresHeader(request)
+        )
+        contacts = _contacts(request)
+        if any(contact.isStar for contact in contacts):
+            self._locations.replace(self._wildcard(registration, len(contacts)), ())
+        else:
+            self._update(registration, contacts)
+        return self._listed(aor)
+
+    def _wildcard(self, registration: _Registration, contacts: int) -> Sequence[Binding]:
+        """
+        Step 6: "If the request has additional Contact fields or an expiration
+        time other than zero, the request is invalid, and the server MUST
+        return a 400 (Invalid Request)".
+        """
+        if contacts > 1 or registration.expires != 0:
+            raise Refused(400, 'Contact "*" Is for Expires 0, and Alone')
+        for binding in registration.current:
+            _refuseOlder(registration.request, binding)
+        return registration.current
+
+    def _update(self, registration: _Registration, contacts: Sequence[Contact]) -> None:
+        """Step 7: each contact address in turn; all of them or none."""
+        old: list[Binding] = []
+        new: dict[int, Binding] = {}
+        for contact in contacts:
+            expires = self._interval(contact, registration.expires)
+            known = [binding for binding in registration.current if binding.uri.equivalent(contact.uri)]
+            for binding in known:
+                _refuseOlder(registration.request, binding)
+            old += [binding for binding in known if binding not in old]
+            if expires > 0:
+                self._add(new, registration, contact, expires)
+        self._refuseTooMany(len(registration.current) - len(old), len(new) - len(old), len(new))
+        self._locations.replace(old, new.values())
+
+    def _add(
+        self, new: dict[int, Binding], registration: _Registration, contact: Contact, expires: int
+    ) -> None:
+        same = (index for index, binding in new.items() if binding.uri.equivalent(contact.uri))
+        new[next(same, len(new))] = Binding(
+            registration.aor,
+            contact,
+            registration.connection,
+            registration.request.callID,
+            registration.request.cseq,
+            self._clock.seconds() + expires,
+        )
+
+    def _interval(self, contact: Contact, expires: int | None) -> int:
+        """
+        Give the duration of a binding, in seconds.
+
+        "If and only if the requested expiration interval is greater than zero
+        AND smaller than one hour AND less than a registrar-configured minimum,
+        the registrar MAY reject the registration with a response of 423
+        (Interval Too Brief).  This response MUST contain a Min-Expires header
+        field".
+        """
+        asked = expires if contact.expires is None else contact.expires
+        if asked is None:
+            asked = self._limits.defaultExpires
+        if 0 < asked < self._limits.minExpires:
+            raise Refused(423, headers=[("Min-Expires", self._limits.minExpires)])
+        return min(asked, self._limits.maxExpires)
+
+    def _refuseTooMany(self, kept: int, more: int, new: int) -> None:
+        full = self._locations.count + more > self._limits.maxBindings
+        if new and (full or kept + new > self._limits.maxBindingsPerUser):
+            raise Refused(503, "Too Many Bindings", [("Retry-After", self._limits.minExpires)])
+
+    def _listed(self, aor: str) -> list[tuple[str, object]]:
+        """
+        Step 8: "The response MUST contain Contact header field values
+        enumerating all current bindings.  Each Contact value MUST feature an
+        "expires" parameter [...].  The response SHOULD include a Date header
+        field."
+        """
+        now = self._clock.seconds()
+        bindings = self._locations.find(aor)
+        return [
+            *(("Contact", _withExpires(binding, round(binding.expires - now))) for binding in bindings),
+            ("Date", formatDate(datetime.fromtimestamp(now, UTC))),
+        ]
+
+
+def _expiresHeader(request: IncomingRequest) -> int | None:
+    try:
+        value = request.parseHeader("Expires")
+    except ParseError:
+        return MALFORMED_EXPIRES
+    return value if isinstance(value, int) else None
+
+
+def _contacts(request: IncomingRequest) -> list[Contact]:
+    found = [request.parseHeader("Contact", index) for index in range(len(request.getHeaders("Contact")))]
+    return [contact for contact in found if isinstance(contact, Contact)]
+
+
+def _refuseOlder(request: IncomingRequest, binding: Binding) -> None:
+    """
+    Refuse a request that is older than the binding it would change.
+
+    Step 7: "If [the Call-IDs] are the same, the registrar compares the CSeq
+    value.  If the value is higher than that of the existing binding, it MUST
+    update or remove the binding as above.  If not, the update MUST be aborted
+    and the request fails."
+    """
+    if request.callID == binding.callID and request.cseq <= binding.cseq:
+        raise Refused(500, "CSeq Out of Order")
+
+
+def _withExpires(binding: Binding, seconds: int) -> Contact:
+    parameters = {name: value for name, value in binding.contact.parameters.items() if name != "expires"}
+    return Contact(None, binding.uri, Parameters({**parameters, "expires": str(seconds)}))

@@ -1,0 +1,231 @@
+"""Who may: RFC 3261 sections 10.3 and 22, RFC 8760."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from sipws.message import Challenge
+from tests.server.harness import DOMAIN, Client, World
+
+CONTACT = "<sip:alice@a.invalid;transport=ws>"
+
+
+@pytest.fixture
+def world() -> World:
+    return World(users={"alice": "wonderland", "bob": "builder"})
+
+
+@pytest.fixture
+def client(world: World) -> Client:
+    return world.client()
+
+
+def answer(
+    challenge: Challenge,
+    method: str,
+    uri: str,
+    *,
+    user: str = "alice",
+    password: str = "wonderland",
+    nc: int = 1,
+) -> str:
+    """Compute credentials as RFC 7616 section 3.4.1 has them."""
+    hashed = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}[challenge.parameters["algorithm"] or ""]
+
+    def h(text: str) -> str:
+        return hashed(text.encode()).hexdigest()
+
+    nonce = challenge.parameters["nonce"]
+    count = f"{nc:08x}"
+    response = h(f"{h(f'{user}:{DOMAIN}:{password}')}:{nonce}:{count}:cn:auth:{h(f'{method}:{uri}')}")
+    return (
+        f'Digest username="{user}", realm="{DOMAIN}", nonce="{nonce}", uri="{uri}", response="{response}", '
+        f'algorithm={challenge.parameters["algorithm"]}, qop=auth, nc={count}, cnonce="cn"'
+    )
+
+
+def register(client: Client, credentials: str | None = None, user: str = "alice", **more: Any) -> Any:
+    headers = {"Contact": CONTACT, "Authorization": credentials, **more}
+    client.request("REGISTER", f"sip:{DOMAIN}", headers, user=user, to=f"<sip:{user}@{DOMAIN}>")
+    return client.one()
+
+
+def challenges(response: Any, name: str = "WWW-Authenticate") -> list[Challenge]:
+    return [response.parseHeader(name, index) for index in range(len(response.getHeaders(name)))]
+
+
+class TestRegistrar:
+    """RFC 3261 section 10.3, steps 3 and 4."""
+
+    def test_withoutCredentialsThereIsA401(self, world: World, client: Client) -> None:
+        response = register(client)
+
+        assert response.statusCode == 401
+        assert [each.parameters["algorithm"] for each in challenges(response)] == ["MD5", "SHA-256"]
+        assert {each.realm for each in challenges(response)} == {DOMAIN}
+        assert not world.server.locations
+
+    @pytest.mark.parametrize("which", [0, 1])
+    def test_eitherChallengeCanBeAnswered(self, client: Client, which: int) -> None:
+        challenge = challenges(register(client))[which]
+
+        assert register(client, answer(challenge, "REGISTER", f"sip:{DOMAIN}")).statusCode == 200
+
+    def test_theAlgorithmsAreAnOption(self) -> None:
+        client = World(users={}, algorithms=["SHA-256"]).client()
+
+        assert [each.parameters["algorithm"] for each in challenges(register(client))] == ["SHA-256"]
+
+    def test_aWrongPasswordIsChallengedAgain(self, world: World, client: Client) -> None:
+        challenge = challenges(register(client))[0]
+
+        response = register(client, answer(challenge, "REGISTER", f"sip:{DOMAIN}", password="wrong"))
+
+        assert response.statusCode == 401
+        assert not challenges(response)[0].stale
+        assert not world.server.locations
+
+    def test_nobodyIsNoUser(self, client: Client) -> None:
+        challenge = challenges(register(client, user="mallory"))[0]
+
+        credentials = answer(challenge, "REGISTER", f"sip:{DOMAIN}", user="mallory", password="")
+
+        assert register(client, credentials, user="mallory").statusCode == 401
+
+    def test_oneUserIsNotAnother(self, world: World, client: Client) -> None:
+        """Step 4: 403."""
+        challenge = challenges(register(client))[0]
+
+        response = register(client, answer(challenge, "REGISTER", f"sip:{DOMAIN}"), user="bob")
+
+        assert response.statusCode == 403
+        assert not world.server.locations
+
+    def test_aReplayIsStale(self, client: Client) -> None:
+        credentials = answer(challenges(register(client))[0], "REGISTER", f"sip:{DOMAIN}")
+        register(client, credentials)
+
+        response = register(client, credentials)
+
+        assert response.statusCode == 401
+        assert challenges(response)[0].stale
+
+    def test_aNonceIsGoodForMoreThanOnce(self, client: Client) -> None:
+        challenge = challenges(register(client))[0]
+
+        for nc in (1, 2, 3):
+            credentials = answer(challenge, "REGISTER", f"sip:{DOMAIN}", nc=nc)
+            assert register(client, credentials).statusCode == 200
+
+    def test_aNonceIsNotGoodForEver(self, world: World, client: Client) -> None:
+        challenge = challenges(register(client))[0]
+        world.clock.advance(301)
+
+        response = register(client, answer(challenge, "REGISTER", f"sip:{DOMAIN}"))
+
+        assert response.statusCode == 401
+        assert challenges(response)[0].stale
+
+    @pytest.mark.parametrize(
+        "credentials",
+        [
+            "Digest",
+            "Digest username",
+            "Basic YWxpY2U6d29uZGVybGFuZA==",
+            f'Digest username="alice", realm="{DOMAIN}"',
+            f'Digest username="alice", realm="{DOMAIN}", nonce="x", uri="x", response="x", nc=zz, qop=auth',
+            'Digest username="alice", realm="elsewhere", nonce="x", uri="x", response="x"',
+        ],
+    )
+    def test_whatProvesNothingIsChallenged(self, client: Client, credentials: str) -> None:
+        assert register(client, credentials).statusCode == 401
+
+    def test_credentialsForOthersMayStandBeside(self, client: Client) -> None:
+        """RFC 3261 section 22.3."""
+        ours = answer(challenges(register(client))[0], "REGISTER", f"sip:{DOMAIN}")
+        others = 'Digest username="alice", realm="elsewhere", nonce="x", uri="x", response="x"'
+
+        assert register(client, Authorization=[others, ours]).statusCode == 200
+
+
+class TestProxy:
+    """RFC 3261 section 22.3."""
+
+    URI = f"sip:bob@{DOMAIN}"
+
+    def message(self, client: Client, credentials: object = None, **more: Any) -> Any:
+        client.request("MESSAGE", self.URI, {"Proxy-Authorization": credentials, **more}, "Hello")
+        return client.take()
+
+    def test_withoutCredentialsThereIsA407(self, client: Client) -> None:
+        (response,) = self.message(client)
+
+        assert response.statusCode == 407
+        assert len(challenges(response, "Proxy-Authenticate")) == 2
+
+    def test_strangersDoNotLearnWhoExists(self, client: Client) -> None:
+        client.request("MESSAGE", f"sip:nobody@{DOMAIN}")
+
+        assert client.one().statusCode == 407
+
+    def test_withCredentialsItIsForwarded(self, world: World, client: Client) -> None:
+        bob = self.registered(world, "bob", "builder")
+        (response,) = self.message(client)
+        challenge = challenges(response, "Proxy-Authenticate")[0]
+
+        assert self.message(client, answer(challenge, "MESSAGE", self.URI)) == []
+
+        request = bob.one()
+        assert request.method == "MESSAGE"
+        bob.respond(request, 200)
+        assert client.one().statusCode == 200
+
+    def test_credentialsForTheServerGoNoFurther(self, world: World, client: Client) -> None:
+        """RFC 3261 section 20.28: consumed by the first that expected them."""
+        bob = self.registered(world, "bob", "builder")
+        (response,) = self.message(client)
+        ours = answer(challenges(response, "Proxy-Authenticate")[0], "MESSAGE", self.URI)
+        others = 'Digest username="alice", realm="elsewhere", nonce="x", uri="x", response="x"'
+
+        self.message(client, [ours, others])
+
+        assert bob.one().getHeaders("Proxy-Authorization") == [others]
+
+    def test_oneUserIsNotAnother(self, client: Client) -> None:
+        (response,) = self.message(client)
+        credentials = answer(challenges(response, "Proxy-Authenticate")[0], "MESSAGE", self.URI)
+
+        client.request("MESSAGE", self.URI, {"Proxy-Authorization": credentials}, user="bob")
+
+        assert client.one().statusCode == 403
+
+    def test_aRegisteredConnectionIsNoProof(self, world: World) -> None:
+        alice = self.registered(world, "alice", "wonderland")
+
+        (response,) = self.message(alice)
+
+        assert response.statusCode == 407
+
+    def test_theServerItselfIsAskedFreely(self, client: Client) -> None:
+        client.request("OPTIONS", f"sip:{DOMAIN}")
+
+        assert client.one().statusCode == 200
+
+    def test_aUserWhoIsNotThereIs480AndNobodyIs404(self, world: World, client: Client) -> None:
+        for user, statusCode in (("bob", 480), ("nobody", 404)):
+            uri = f"sip:{user}@{DOMAIN}"
+            client.request("MESSAGE", uri)
+            challenge = client.one().parseHeader("Proxy-Authenticate")
+            client.request("MESSAGE", uri, {"Proxy-Authorization": answer(challenge, "MESSAGE", uri)})
+            assert client.one().statusCode == statusCode
+
+    def registered(self, world: World, user: str, password: str) -> Client:
+        client = world.client(user)
+        contact = f"<sip:{user}@{client.via}>"
+        challenge = challenges(register(client, user=user, Contact=contact))[0]
+        credentials = answer(challenge, "REGISTER", f"sip:{DOMAIN}", user=user, password=password)
+        assert register(client, credentials, user=user, Contact=contact).statusCode == 200
+        return client
