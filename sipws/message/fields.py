@@ -7,19 +7,20 @@ from __future__ import annotations
 import re
 
 from sipws.errors import ParseError
-from sipws.message.grammar import HEADER_NAME, SWS, TEXT, TOKEN_CHARS, compiled
+from sipws.message.grammar import SWS, TEXT_CHARS, TOKEN_CHARS, compiled
 from sipws.message.limits import Limits
 from sipws.message.names import NAMES
 
-__all__ = ["indexFields", "readFields", "salvageFields", "splitHead"]
+__all__ = ["indexFields", "readFields", "readPlainFields", "salvageFields", "splitHead"]
 
-#: Controls are legal in a quoted string alone, after a backslash (RFC 3261 section 25.1, quoted-pair).
-_FIELD = compiled(rf"({HEADER_NAME}):({TEXT})")
-_FIELD_WITH_PAIRS = compiled(rf"({HEADER_NAME}):((?:{TEXT[:-2]}|(?<=\\)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f])*+)")
-_FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
-_STRAY = re.compile(r"\r(?!\n)|(?<!\r)\n")
+# Controls are legal in a quoted string alone, after a backslash (RFC 3261 section 25.1, quoted-pair).
+_VALUE = compiled(rf"(?:[{TEXT_CHARS}]++|(?<=\\)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f])*+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_FOLD = re.compile(r"\r\n[ \t]++")
+_STRAY = re.compile(r"\r(?!\n)|(?<!\r)\n")
 _NAME = compiled(rf"([{TOKEN_CHARS}]++){SWS}:")
+# A line of a head that was found to be well formed, with nothing folded.
+_PLAIN_FIELD = re.compile(r"\r\n([^:]++):[ \t]*+([^\r]*+)")
 
 
 def splitHead(text: str) -> tuple[str, str]:
@@ -33,49 +34,62 @@ def splitHead(text: str) -> tuple[str, str]:
         carriage-return line-feed sequence" (RFC 3261 section 7).  Who takes
         one alone for a line end reads other headers than who does not.
     """
-    stray = _STRAY.search(text)
-    if stray is not None:
-        raise ParseError("a CR or LF that is no line end", position=_octets(text, stray.start()))
     start, _, _ = text.partition("\r\n")
+    lines = text.count("\r\n")
+    if text.count("\r") != lines or text.count("\n") != lines:
+        stray = _STRAY.search(text)
+        assert stray is not None
+        raise ParseError("a CR or LF that is no line end", position=_octets(text, stray.start()))
     return start, text[len(start) :]
 
 
-def readFields(text: str, limits: Limits | None = None) -> list[tuple[str, str]]:
+def readFields(text: str, limits: Limits) -> list[tuple[str, str]]:
     """
     Read the headers.
 
     @param text: Each header line with the CRLF before it.
-    @param limits: What is too much; C{None} where that was seen to.
+    @param limits: What is too much.
     @return: Pairs of canonical name and value, unfolded, without white space around it.
     @raise ParseError: A line is no header, or there are too many.
     """
-    lines = text.split("\r\n")[1:]
-    if limits is not None and len(lines) > limits.headers:
+    if text.count("\r\n") > limits.headers:
         raise ParseError(f"more than {limits.headers} headers (limit headers)")
     if "\r\n " in text or "\r\n\t" in text:
-        lines = _FOLD.sub(" ", text).split("\r\n")[1:]
+        text = _FOLD.sub(" ", text)
+    lines = text.split("\r\n")
+    del lines[0]
     return [_readField(line, limits) for line in lines]
 
 
-def _readField(line: str, limits: Limits | None) -> tuple[str, str]:
-    match = _FIELD.fullmatch(line) or _FIELD_WITH_PAIRS.fullmatch(line)
-    if match is None:
-        raise _notAField(line)
-    name = NAMES[match[1].rstrip(" \t")]
-    if limits is not None and len(line) > limits.headerLength:
+def _readField(line: str, limits: Limits) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    try:
+        name = NAMES[name.rstrip(" \t")]
+    except ValueError:
+        colon = ""
+    if not colon:
+        raise ParseError("expected a header's name and a colon", position=0, value=line)
+    if len(line) > limits.headerLength:
         raise ParseError(f"longer than {limits.headerLength} characters (limit headerLength)", header=name)
-    return name, match[2].strip(" \t")
+    if not value.isprintable():
+        _checkValue(name, value)
+    return name, value.strip(" \t")
 
 
-def _notAField(line: str) -> ParseError:
-    match = _NAME.match(line)
-    if match is None:
-        return ParseError("expected a header's name and a colon", position=0, value=line)
-    control = _CONTROLS.search(line, match.end())
-    position = 0 if control is None else control.start() - match.end()
-    return ParseError(
-        "a control character", header=NAMES[match[1]], position=position, value=line[match.end() :]
-    )
+def _checkValue(name: str, value: str) -> None:
+    match = _VALUE.match(value)
+    if match is not None and match.end() < len(value):
+        raise ParseError("a control character", header=name, position=match.end(), value=value)
+
+
+def readPlainFields(text: str) -> list[tuple[str, str]]:
+    """
+    Read the headers of a head that was found to be well formed, with nothing folded.
+
+    @param text: Each header line with the CRLF before it.
+    @return: Pairs of canonical name and value, without white space around it.
+    """
+    return [(NAMES[name], value.rstrip(" \t")) for name, value in _PLAIN_FIELD.findall(text)]
 
 
 def salvageFields(text: str) -> list[tuple[str, str]]:

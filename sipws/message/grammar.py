@@ -23,9 +23,9 @@ __all__ = [
     "CALL_ID",
     "CSEQ",
     "DISPLAY_NAME",
+    "DOMAINLABEL",
     "ESCAPED",
     "GEN_VALUE",
-    "HEADER_NAME",
     "HNAME",
     "HOST",
     "HVALUE",
@@ -41,8 +41,11 @@ __all__ = [
     "SIP_VERSION",
     "SWS",
     "TEXT",
+    "TEXT_CHARS",
     "TOKEN",
     "TOKEN_CHARS",
+    "TOPLABEL",
+    "UNRESERVED_CHARS",
     "USER",
     "WORD",
     "compiled",
@@ -159,15 +162,11 @@ SCHEME = r"[A-Za-z][A-Za-z0-9+\-.]*+"
 URIC = rf"(?:[{RESERVED_CHARS}{UNRESERVED_CHARS}]++|{ESCAPED})++"
 ABSOLUTE_URI = rf"{SCHEME}:{URIC}"
 
-# ------------------------------------------------------------- Start line, names
+# ----------------------------------------------------------------- Start line
 
 # SIP-Version    =  "SIP" "/" 1*DIGIT "." 1*DIGIT
 # Case-insensitive (section 7.1).
 SIP_VERSION = r"[Ss][Ii][Pp]/[0-9]++\.[0-9]++"
-
-# header-name       =  token
-# HCOLON            =  *( SP / HTAB ) ":" SWS
-HEADER_NAME = rf"{TOKEN}[ \t]*+"
 
 # ---------------------------------------------------------------- Header values
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sipws.errors import ParseError
-from sipws.message.fields import indexFields, readFields
+from sipws.message.fields import indexFields, readFields, readPlainFields
 from sipws.message.headers import LISTS, PARSERS, SINGLE, splitList
+from sipws.message.limits import NO_LIMITS
 from sipws.message.nameaddr import NameAddr
 from sipws.message.names import NAMES
 from sipws.message.uri import URI
@@ -45,25 +46,35 @@ class IncomingMessage:
     @ivar body: The body: as many octets as Content-Length says, of those that
         came (RFC 3261 section 18.3), and all of them where it is missing.
     @ivar transport: What it came over; set by whoever received it.
+
+    @ivar octets: The message as it came.
+    @ivar head: Its start line and headers, as text.
+    @ivar fields: The lines of each header, by its canonical name; C{None} until they are asked for.
+    @ivar typed: The values that were parsed, by canonical name and index; C{None} before the first.
+    @ivar isCommon: Whether the parser found it in the common form: with all
+        headers that every message has, and with a good Max-Forwards or none.
+    @ivar hasMoreVias: Whether there are more Vias than one.
     """
 
     __slots__ = (
-        "_headText",
-        "_index",
-        "_octets",
-        "_typed",
-        "body",
+        "version",
+        "method",
         "callID",
-        "contentLength",
         "cseq",
         "cseqMethod",
         "fromTag",
-        "method",
-        "sentBy",
         "toTag",
-        "transport",
-        "version",
         "viaBranch",
+        "sentBy",
+        "contentLength",
+        "body",
+        "transport",
+        "octets",
+        "head",
+        "fields",
+        "typed",
+        "isCommon",
+        "hasMoreVias",
     )
 
     version: str
@@ -79,10 +90,12 @@ class IncomingMessage:
     body: bytes
     transport: ITransport | None
 
-    _octets: bytes
-    _headText: str
-    _index: dict[str, list[str]] | None
-    _typed: dict[tuple[str, int], Any] | None
+    octets: bytes
+    head: str
+    fields: dict[str, list[str]] | None
+    typed: dict[tuple[str, int], Any] | None
+    isCommon: bool
+    hasMoreVias: bool
 
     def getHeader(self, name: str) -> str | None:
         """
@@ -104,7 +117,7 @@ class IncomingMessage:
         @return: The values, unfolded.
         """
         canonical = NAMES.get(name) or _canonical(name)
-        lines = (self._index or self._readIndex()).get(canonical, [])
+        lines = (self.fields or self._readFields()).get(canonical, [])
         if canonical not in LISTS:
             return list(lines)
         return [entry for line in lines for entry in splitList(line)]
@@ -115,8 +128,7 @@ class IncomingMessage:
 
         @param name: The header's name, in any case, or its compact form.
         """
-        index = self._index or self._readIndex()
-        return list(index.get(NAMES.get(name) or _canonical(name), ()))
+        return list((self.fields or self._readFields()).get(NAMES.get(name) or _canonical(name), ()))
 
     def hasHeader(self, name: str) -> bool:
         """
@@ -124,13 +136,16 @@ class IncomingMessage:
 
         @param name: The header's name, in any case, or its compact form.
         """
-        return (NAMES.get(name) or _canonical(name)) in (self._index or self._readIndex())
+        return (NAMES.get(name) or _canonical(name)) in (self.fields or self._readFields())
 
     @property
     def headers(self) -> list[tuple[str, str]]:
         """All headers in their order: pairs of canonical name and value, line by line, unfolded."""
-        _, _, rest = self._headText.partition("\r\n")
-        return readFields("\r\n" + rest) if rest else []
+        begin = self.head.find("\r\n")
+        if begin < 0:
+            return []
+        text = self.head[begin:]
+        return readPlainFields(text) if self.isCommon else readFields(text, NO_LIMITS)
 
     def parseHeader(self, name: str, index: int = 0) -> Any:
         """
@@ -145,9 +160,9 @@ class IncomingMessage:
             it may stand once.
         """
         canonical = NAMES.get(name) or _canonical(name)
-        typed = self._typed
+        typed = self.typed
         if typed is None:
-            typed = self._typed = {}
+            typed = self.typed = {}
         key = (canonical, index)
         if key not in typed:
             typed[key] = self._parse(canonical, index)
@@ -209,20 +224,20 @@ class IncomingMessage:
 
         @raise ParseError: Something is malformed.
         """
-        for name in self._index or self._readIndex():
+        for name in self.fields or self._readFields():
             for index in range(len(self.getHeaders(name))):
                 self.parseHeader(name, index)
 
-    def _readIndex(self) -> dict[str, list[str]]:
-        self._index = indexFields(self.headers)
-        return self._index
+    def _readFields(self) -> dict[str, list[str]]:
+        self.fields = indexFields(self.headers)
+        return self.fields
 
     def __bytes__(self) -> bytes:
-        return self._octets
+        return self.octets
 
     def __str__(self) -> str:
         """The message as it came; octets that are not UTF-8 are lone surrogates (PEP 383)."""
-        return self._octets.decode("utf-8", "surrogateescape")
+        return self.octets.decode("utf-8", "surrogateescape")
 
 
 class IncomingRequest(IncomingMessage):
@@ -230,12 +245,15 @@ class IncomingRequest(IncomingMessage):
     A request (RFC 3261 section 7.1).
 
     @ivar requestURIText: The Request-URI as it came.
+    @ivar parsedURI: It, parsed; C{None} until it is asked for.
+    @ivar hasPlainURI: Whether the parser found it to be a SIP URI.
     """
 
-    __slots__ = ("_requestURI", "requestURIText")
+    __slots__ = ("requestURIText", "parsedURI", "hasPlainURI")
 
     requestURIText: str
-    _requestURI: URI | None
+    parsedURI: URI | None
+    hasPlainURI: bool
 
     @property
     def requestURI(self) -> URI:
@@ -244,16 +262,16 @@ class IncomingRequest(IncomingMessage):
 
         @raise ParseError: It is malformed.
         """
-        if self._requestURI is None:
+        if self.parsedURI is None:
             try:
-                self._requestURI = URI.parse(self.requestURIText)
+                self.parsedURI = URI.parse(self.requestURIText)
             except ParseError as error:
                 start = len(self.method) + 1
                 position = None if error.position is None else start + error.position
                 raise ParseError(
                     f"Request-URI: {error.reason}", position=position, value=error.value
                 ) from None
-        return self._requestURI
+        return self.parsedURI
 
     def parseAll(self) -> None:
         """

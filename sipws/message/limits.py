@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import attrs
 
-__all__ = ["DEFAULT_LIMITS", "Limits"]
+from sipws.message.common import COMMON_HEADERS
+
+__all__ = ["DEFAULT_LIMITS", "NO_LIMITS", "Limits"]
 
 
 @attrs.frozen
@@ -34,6 +36,16 @@ class Limits:
     headers: int = 256
     headerLength: int = 8192
 
+    #: The most octets of a head in the common form, which is not looked at header by header.
+    commonHead: int = attrs.field(init=False, repr=False, eq=False)
+
+    @commonHead.default
+    def _commonHead(self) -> int:
+        return min(self.headSize, self.headerLength) if self.headers >= COMMON_HEADERS else 0
+
+
+#: For what was found to be within limits.
+NO_LIMITS = Limits(*[2**63] * 4)
 
 #: What is used where nothing else is said.
 DEFAULT_LIMITS = Limits()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 from sipws.errors import ParseError
+from sipws.message.common import COMMON_HEAD
 from sipws.message.fields import indexFields, readFields, splitHead
 from sipws.message.grammar import SIP_VERSION, TEXT, TOKEN, compiled
 from sipws.message.incoming import IncomingRequest, IncomingResponse
@@ -44,7 +45,7 @@ def parseMessage(
     """
     octets = data if type(data) is bytes else _toOctets(data)
     try:
-        message = _parse(octets, limits)
+        message = _parseCommon(octets, limits) or _parse(octets, limits)
         if strict:
             message.parseAll()
     except ParseError as error:
@@ -62,14 +63,84 @@ def _toOctets(data: bytes | str) -> bytes:
         raise ParseError("text that UTF-8 cannot say", position=error.start) from None
 
 
+def _parseCommon(octets: bytes, limits: Limits) -> IncomingRequest | IncomingResponse | None:
+    """Parse a message whose head has the common form; C{None} for others, malformed ones among them."""
+    head, _, body = octets.partition(b"\r\n\r\n")
+    if len(head) > limits.commonHead or len(octets) > limits.messageSize:
+        return None
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    match = COMMON_HEAD.fullmatch(text)
+    if match is None:
+        return None
+    (
+        method,
+        requestURI,
+        plainURI,
+        statusCode,
+        reasonPhrase,
+        moreVias,
+        sentBy,
+        branch,
+        _,
+        _,
+        sender,
+        fromTag,
+        recipient,
+        toTag,
+        callID,
+        cseq,
+        cseqMethod,
+        contentLength,
+        _,
+    ) = match.groups()
+    if sentBy is None or sender is None or recipient is None or callID is None or cseq is None:
+        return None
+    message: IncomingRequest | IncomingResponse
+    if method is not None:
+        message = request = IncomingRequest()
+        request.method = method
+        request.requestURIText = requestURI
+        request.parsedURI = None
+        request.hasPlainURI = plainURI is not None
+    else:
+        message = response = IncomingResponse()
+        response.method = cseqMethod
+        response.statusCode = int(statusCode)
+        response.reasonPhrase = reasonPhrase
+    message.octets = octets
+    message.head = text
+    message.fields = message.typed = message.transport = None
+    message.isCommon = True
+    message.hasMoreVias = moreVias is not None
+    message.version = "SIP/2.0"
+    message.sentBy = sentBy.lower()
+    message.viaBranch = branch
+    message.fromTag = fromTag
+    message.toTag = toTag
+    message.callID = callID
+    message.cseq = int(cseq)
+    message.cseqMethod = cseqMethod
+    if contentLength is None:
+        message.contentLength = None
+        message.body = body
+    else:
+        message.contentLength = length = int(contentLength)
+        message.body = body if len(body) <= length else body[:length]
+    return message
+
+
 def _parse(octets: bytes, limits: Limits) -> IncomingRequest | IncomingResponse:
     start, fields, body = _split(octets, limits)
     message = _readStartLine(start)
-    message._octets = octets
-    message._headText = start + fields
-    message._index = indexFields(readFields(fields, limits))
-    message._typed = None
+    message.octets = octets
+    message.head = start + fields
+    message.fields = indexFields(readFields(fields, limits))
+    message.typed = None
     message.transport = None
+    message.isCommon = False
     message.body = body
     for read in READERS:
         read(message)
@@ -103,7 +174,7 @@ def _readStartLine(line: str) -> IncomingRequest | IncomingResponse:
         request = IncomingRequest()
         request.method, request.requestURIText = match[1], match[2]
         request.version = match[3].upper()
-        request._requestURI = None
+        request.parsedURI, request.hasPlainURI = None, False
         return request
     match = _STATUS_LINE.fullmatch(line)
     if match is None:

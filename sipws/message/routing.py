@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from sipws.errors import ParseError
+from sipws.message.common import COMMON_ADDRESS, COMMON_VIA
 from sipws.message.headers import splitList
 from sipws.message.nameaddr import NameAddr
 from sipws.message.values import CSeq, parseCallID, parseInteger
@@ -30,7 +31,8 @@ def readTag(text: str) -> str | None:
     @return: The tag, C{None} where there is none.
     @raise ParseError: The address is malformed.
     """
-    return NameAddr.parse(text).tag
+    match = COMMON_ADDRESS.fullmatch(text)
+    return NameAddr.parse(text).tag if match is None else match["tag"]
 
 
 def readVia(text: str) -> tuple[str | None, str]:
@@ -41,14 +43,17 @@ def readVia(text: str) -> tuple[str | None, str]:
     @return: The branch, C{None} where there is none; sent-by in lower case.
     @raise ParseError: It is malformed.
     """
+    match = COMMON_VIA.fullmatch(text)
+    if match is not None:
+        return match["branch"], match["sentBy"].lower()
     via = Via.parse(text)
     return via.branch, via.sentBy
 
 
 def _only(message: IncomingMessage, name: str) -> str | None:
     """Give the value of a header that may stand once."""
-    assert message._index is not None
-    lines = message._index.get(name)
+    assert message.fields is not None
+    lines = message.fields.get(name)
     if lines is None:
         return None
     if len(lines) > 1:
@@ -57,11 +62,13 @@ def _only(message: IncomingMessage, name: str) -> str | None:
 
 
 def _readVia(message: IncomingMessage) -> None:
-    assert message._index is not None
+    assert message.fields is not None
     message.viaBranch, message.sentBy = None, ""
-    lines = message._index.get("Via")
+    message.hasMoreVias = False
+    lines = message.fields.get("Via")
     if lines is not None:
-        entries = splitList(lines[0])
+        entries = [entry for line in lines for entry in splitList(line)]
+        message.hasMoreVias = len(entries) > 1
         message.viaBranch, message.sentBy = _located("Via", readVia, entries[0] if entries else "")
 
 

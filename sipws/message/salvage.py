@@ -38,14 +38,15 @@ def salvage(octets: bytes, limits: Limits) -> IncomingRequest | None:
         return None
     pairs = salvageFields(rest)[: limits.headers]
     request = IncomingRequest()
-    request._index = indexFields(pairs)
-    if "Via" not in request._index or "CSeq" not in request._index:
+    request.fields = indexFields(pairs)
+    if "Via" not in request.fields or "CSeq" not in request.fields:
         return None
-    request._octets = octets
-    request._headText = "\r\n".join([words[0], *(f"{name}: {value}" for name, value in pairs)])
-    request._typed = None
-    request._requestURI = None
+    request.octets = octets
+    request.head = "\r\n".join([words[0], *(f"{name}: {value}" for name, value in pairs)])
+    request.typed = None
+    request.parsedURI, request.hasPlainURI = None, False
     request.transport = None
+    request.isCommon = False
     request.method, request.version = words[0], "SIP/2.0"
     request.requestURIText = " ".join(words[1:-1] if words[-1].upper().startswith("SIP/") else words[1:])
     request.body = body
@@ -54,6 +55,7 @@ def salvage(octets: bytes, limits: Limits) -> IncomingRequest | None:
 
 
 def _readWhatCanBe(request: IncomingRequest) -> None:
+    request.hasMoreVias = False
     request.viaBranch = request.fromTag = request.toTag = request.contentLength = None
     request.callID = request.sentBy = request.cseqMethod = ""
     request.cseq = 0

@@ -106,6 +106,8 @@ def checkVersion(request: IncomingRequest, ua: Any) -> Refusal | None:
 
 def checkMandatory(request: IncomingRequest, ua: Any) -> Refusal | None:
     """RFC 3261 section 8.1.1: a header that every request has is missing, 400."""
+    if request.isCommon:
+        return None
     missing = missingHeaders(request)
     return (400, f"Bad Request - {missing[0]} is missing") if missing else None
 
@@ -117,6 +119,8 @@ def checkMethod(request: IncomingRequest, ua: Any) -> Refusal | None:
 
 def checkScheme(request: IncomingRequest, ua: Any) -> Refusal | None:
     """RFC 3261 section 8.2.2.1: a Request-URI with a scheme that is not served, 416; malformed, 400."""
+    if request.hasPlainURI:
+        return None
     scheme, colon, _ = request.requestURIText.partition(":")
     if colon and scheme.lower() not in ("sip", "sips") and _SCHEME.fullmatch(scheme) is not None:
         return (416, None)
@@ -138,6 +142,8 @@ def checkMaxForwards(request: IncomingRequest, ua: Any) -> Refusal | None:
 
     0 passes: it is the end of the way, and we are there (RFC 4475 section 3.3.11).
     """
+    if request.isCommon:
+        return None
     try:
         request.parseHeader("Max-Forwards")
     except ParseError as error:
@@ -183,19 +189,21 @@ def checkResponseVersion(response: IncomingResponse, ua: Any) -> str | None:
 
 def checkResponseMandatory(response: IncomingResponse, ua: Any) -> str | None:
     """RFC 3261 section 8.2.6.2: a header that every response has is missing."""
+    if response.isCommon:
+        return None
     missing = missingHeaders(response)
     return f"{missing[0]} is missing" if missing else None
 
 
 def checkSingleVia(response: IncomingResponse, ua: Any) -> str | None:
     """RFC 3261 section 8.1.3.3: "if more than one Via header field value is present ... discard the message"."""
-    return "more than one Via" if len(response.getHeaders("Via")) > 1 else None
+    return "more than one Via" if response.hasMoreVias else None
 
 
 def checkSentBy(response: IncomingResponse, ua: Any) -> str | None:
     """RFC 3261 section 18.1.2: a sent-by in Via that "does not match a value that the client transport" sent."""
     viaHost = getattr(ua.configuration, "viaHost", None)
-    if not viaHost or response.sentBy == viaHost or isOurs(response.sentBy, viaHost):
+    if not viaHost or response.sentBy == viaHost.lower() or isOurs(response.sentBy, viaHost):
         return None
     return f"the sent-by {response.sentBy} is not ours"
 
