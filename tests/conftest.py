@@ -18,7 +18,8 @@ from weakref import WeakSet
 import pytest
 import pytest_twisted
 from twisted.internet import defer, task
-from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogLevel, formatEvent, globalLogPublisher
+from zope.interface import implementer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,7 @@ class FlushLoggedErrors(Protocol):
         """Take the errors logged so far, of these types or of any."""
 
 
+@implementer(ILogObserver)
 class ErrorObserver:
     """Collects the log events that report a failure."""
 
@@ -51,7 +53,8 @@ class ErrorObserver:
             self.events.append(event)
 
     def flush(self, *types: type[BaseException]) -> list[Failure]:
-        taken, kept = [], []
+        taken: list[LogEvent] = []
+        kept: list[LogEvent] = []
         for event in self.events:
             failure = event.get("log_failure")
             matches = not types or (failure is not None and failure.check(*types) is not None)
@@ -168,7 +171,7 @@ def _turn(seconds: float) -> None:
     """Let the real reactor run."""
     from twisted.internet import reactor
 
-    pytest_twisted.blockon(task.deferLater(reactor, seconds))  # type: ignore[arg-type]
+    pytest_twisted.blockon(task.deferLater(reactor, seconds))
 
 
 def _pendingCalls(reactor: Any) -> list[DelayedCall]:
