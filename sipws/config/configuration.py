@@ -89,7 +89,7 @@ def _option(
 
     return attrs.field(
         default=default,
-        converter=attrs.Converter(check, takes_field=True),  # type: ignore[misc, call-overload]
+        converter=attrs.Converter(check, takes_field=True),
         repr=not secret,
         metadata={"kind": kind, "doc": doc, "unit": unit},
     )
@@ -236,6 +236,13 @@ class Configuration:
         for rule in _RULES:
             rule(self)
         _setAll(self, _settle(self))
+
+    def evolve(self, **changes: Any) -> Configuration:
+        """
+        Copy it with some options changed.  All are checked again; what followed
+        from others, such as C{registrarServer}, stays as it is unless it is changed too.
+        """
+        return attrs.evolve(self, **changes)
 
     def personal(self, **values: Any) -> Configuration:
         """

@@ -54,7 +54,7 @@ def causeOfStatus(statusCode: int) -> str:
     return _STATUSES.get(statusCode, SIP_FAILURE_CODE)
 
 
-def causeOfError(error: BaseException) -> str:
+def causeOfError(error: BaseException | None) -> str:
     """Name the cause that an exception stands for."""
     for kind, cause in _ERRORS:
         if isinstance(error, kind):

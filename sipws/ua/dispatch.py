@@ -145,6 +145,7 @@ class Dispatcher:
         answered = transaction.respond(reply.to(request, self.toTag(request)))
         if reply.statusCode >= 200:
             self._forget(request)
+            self._tellAnswered()
         return answered
 
     def toTag(self, request: IncomingRequest) -> str:
@@ -167,6 +168,7 @@ class Dispatcher:
             pending = self._forget(request)
             if pending is not None:
                 pending.result.cancel()
+        self._tellAnswered()
 
     # The way of a request.
 
@@ -282,11 +284,13 @@ class Dispatcher:
         if not pending.over:
             self._forget(request, pending)
             self._answer(result, request, pending.transaction)
+            self._tellAnswered()
 
     def _failed(self, failure: Failure, request: IncomingRequest, pending: _Pending) -> None:
         if not pending.over:
             self._forget(request, pending)
             self._broke(failure, request, pending.transaction)
+            self._tellAnswered()
         elif failure.check(CancelledError) is None:
             _log.failure("the handler of a {method} failed", failure, method=request.method)
 
@@ -316,6 +320,7 @@ class Dispatcher:
         transaction.respond(Reply(statusCode).to(request, self.toTag(request)))
         if pending is not None:
             pending.result.cancel()
+        self._tellAnswered()
 
     def _forget(self, request: IncomingRequest, pending: _Pending | None = None) -> _Pending | None:
         """Wait no longer for the handler of a request: what it comes to is of no use."""
@@ -323,10 +328,13 @@ class Dispatcher:
             pending = self._pending.pop(request, pending)
             if not self._pending:
                 self._pending = None
-                self._answeredWaiters.fire()
         if pending is not None:
             pending.end()
         return pending
+
+    def _tellAnswered(self) -> None:
+        if not self._pending:
+            self._answeredWaiters.fire()
 
     # Responses without a transaction (RFC 3261 section 8.2.7).
 

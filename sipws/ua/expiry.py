@@ -159,6 +159,6 @@ def retryDelay(
     @return: Seconds from now.
     """
     base = minimum * REFUSAL_FACTOR if refused else minimum
-    bound = min(maximum, base * 2 ** min(failures, _MAX_EXPONENT))
+    bound = min(maximum, base * (1 << min(failures, _MAX_EXPONENT)))
     delay = bound * (0.5 + 0.5 * random.random())
     return min(maximum, max(delay, after or 0))

@@ -119,6 +119,7 @@ class Registration:
 
     __slots__ = (
         "_attempt",
+        "_bound",
         "_callID",
         "_clock",
         "_cseq",
@@ -129,7 +130,6 @@ class Registration:
         "_registeredWaiters",
         "_requester",
         "_settledWaiters",
-        "_uncertain",
         "expires",
         "failures",
         "granted",
@@ -155,8 +155,8 @@ class Registration:
         # Counts the REGISTERs: an answer to any but the last is stale.
         self._attempt = 0
         self._raised = False
-        # Whether the last REGISTER got no answer: the registrar may have acted on it.
-        self._uncertain = False
+        # Whether the registrar may have our binding: it said so, or did not say anything.
+        self._bound = False
         self._expiresAt = 0.0
         self._due: IDelayedCall | None = None
         self._expiry: IDelayedCall | None = None
@@ -234,16 +234,18 @@ class Registration:
         if attempt != self._attempt:
             return
         self._cseq = max(self._cseq, response.cseq)
-        self._uncertain = False
         event, cause = self._judge(response)
         if event is not Event.BRIEF:
             self._raised = False
+        if event is Event.REFUSED and response.statusCode < 300:
+            self._bound = False
+            self._feed(Event.EXPIRED, response, EXPIRES)
         self._feed(event, response, cause)
 
     def _failed(self, failure: Failure, attempt: int) -> None:
         if attempt != self._attempt:
             return
-        self._uncertain = True
+        self._bound = True
         self._raised = False
         cause = causeOfError(failure.value)
         _log.info("no answer to REGISTER: {reason}", reason=failure.getErrorMessage())
@@ -264,6 +266,7 @@ class Registration:
             _log.warn("a {status} to REGISTER without our binding", status=status)
             return Event.REFUSED, causeOfStatus(status)
         self.granted = granted
+        self._bound = True
         return Event.ACCEPTED, None
 
     def _judgeBrief(self, response: IncomingResponse) -> tuple[Event, str | None]:
@@ -284,7 +287,7 @@ class Registration:
 
     def _remove(self, response: IncomingResponse | None, cause: str | None) -> None:
         self._cancelDue()
-        if self.registered or self._uncertain:
+        if self._bound:
             self._submit(0)
         else:
             self._feed(Event.ACCEPTED)
@@ -316,6 +319,7 @@ class Registration:
 
     def _abandon(self, response: IncomingResponse | None, cause: str | None) -> None:
         self._attempt += 1
+        self._bound = False
         self._cancelDue()
         self._cancelExpiry()
 
@@ -329,12 +333,12 @@ class Registration:
         self._registeredWaiters.failOnce(RegistrationError(reason, response=response))
 
     def _announceEnd(self, response: IncomingResponse | None, cause: str | None) -> None:
+        self._cancelExpiry()
         if self.registered:
             self.registered = False
             self._requester.ua.emit("unregistered", response, cause)
 
     def _settle(self, response: IncomingResponse | None, cause: str | None) -> None:
-        self._uncertain = False
         self._settledWaiters.fire()
 
     # What the actions are made of.

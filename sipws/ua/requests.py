@@ -71,10 +71,13 @@ _NOT_IN_USER = re.compile(r"[^A-Za-z0-9\-_.!~*'()&=+$,;?/%]")
 
 
 class IServedTransport(Protocol):
-    """What a request must know of the transport that it leaves on."""
+    """What a user agent's own transport has beside what L{ITransport} promises."""
 
     server: WsServer
     viaTransport: str
+
+    def disconnect(self) -> object:
+        """Close the connection, or end the attempts to make one."""
 
 
 class RequestBuilder:
@@ -297,6 +300,6 @@ def _escaped(user: str) -> str:
 
 
 def servedTransport(transport: ITransport) -> IServedTransport:
-    """Take a transport as what a request must know of it."""
+    """Take a transport of a user agent's own as such."""
     served: Any = transport
     return served  # type: ignore[no-any-return]

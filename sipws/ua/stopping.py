@@ -12,6 +12,7 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 
 from sipws.errors import NotConnected
 from sipws.ua.events import loggerFor
+from sipws.ua.requests import servedTransport
 from sipws.ua.waiters import Waiters
 
 if TYPE_CHECKING:
@@ -99,10 +100,10 @@ class Stopping:
         if transport is not None and transport.connected:
             # onTransportClosed tells of the end.
             self._closing = self._clock.callLater(self._closeTimeout, self._closeTimedOut)
-            transport.disconnect()
+            servedTransport(transport).disconnect()
             return
         if transport is not None:
-            transport.disconnect()
+            servedTransport(transport).disconnect()
         self._end()
 
     def _closeTimedOut(self) -> None:

@@ -320,10 +320,10 @@ class TestFrozen:
         assert own.wsServers == shared.wsServers
 
     def test_evolveChecksAgain(self) -> None:
-        changed = attrs.evolve(configure(), registerExpires=60)
+        changed = configure().evolve(registerExpires=60)
         assert changed.registerExpires == 60
         with pytest.raises(ConfigurationError):
-            attrs.evolve(changed, registerExpires=-1)
+            changed.evolve(registerExpires=-1)
 
     def test_aListThatIsChangedLaterChangesNothing(self) -> None:
         tags = ["timer"]

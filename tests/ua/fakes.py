@@ -79,7 +79,7 @@ class FakeTransport:
         """Take the oldest message that went out and was not looked at."""
         return self.sent.pop(0)
 
-    def takeAll(self) -> list[IncomingRequest | IncomingResponse]:
+    def takeAll(self) -> list[Any]:
         sent, self.sent = self.sent, []
         return sent
 
@@ -153,6 +153,12 @@ class Scene:
         self.transport.open()
         return self.transport
 
+    def status(self) -> int:
+        return self.ua.status
+
+    def error(self) -> int | None:
+        return self.ua.error
+
     def names(self) -> list[str]:
         """Take the names of the events since the last time."""
         events, self.events = self.events, []
@@ -160,7 +166,7 @@ class Scene:
 
     def restless(self) -> list[Any]:
         """List the timers that are left."""
-        return self.clock.getDelayedCalls()
+        return list(self.clock.getDelayedCalls())
 
 
 def outcome(deferred: Deferred[Any]) -> list[Any]:
