@@ -203,8 +203,8 @@ class ResponseContext:
             # Step 5: "Any 2xx response" is forwarded immediately; after a final response
             # has been sent, 2xx to an INVITE still are.
             if not self._isFinished or self._request.method == "INVITE":
-                self._isFinished = True
                 self._forward(response)
+                self._isFinished = True
             # Step 10: "If the forwarded response was a final response, the proxy MUST
             # generate a CANCEL request for all pending client transactions".
             self.cancel()
@@ -225,7 +225,7 @@ class ResponseContext:
         """Answer all the same where something went wrong here, or a response cannot be forwarded."""
         self._log.failure("a {method} could not be forwarded", failure, method=self._request.method)
         self._groups.clear()
-        self._outcomes.append(Outcome(500))
+        self._outcomes = [Outcome(500)]
         self._proceed()
 
     def _proceed(self) -> None:
@@ -236,8 +236,8 @@ class ResponseContext:
             self.start()
             return
         if not self._isFinished:
-            self._isFinished = True
             self._respondBest()
+            self._isFinished = True
         self._onDone()
 
     def _respondBest(self) -> None:

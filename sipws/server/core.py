@@ -206,7 +206,8 @@ class ServerCore:
         users = self._gatekeeper.users
         if users is not None:
             return user in users
-        return self._locations.hadBindings(self._names.addressOfRecord(user))
+        aor = self._names.addressOfRecord(user)
+        return aor in self._locations or self._locations.hadBindings(aor)
 
     # Answers.
 

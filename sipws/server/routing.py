@@ -16,16 +16,15 @@ Either end of the dialog has the other's connection last in its route set.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import TYPE_CHECKING
 
 import attrs
 
-from sipws.message import URI, Route
 from sipws.server.refusal import Refused
 
 if TYPE_CHECKING:
-    from sipws.message import IncomingRequest
+    from sipws.message import URI, IncomingRequest
     from sipws.server.connection import Connection
     from sipws.server.location import Binding, Locations
     from sipws.server.names import Names
@@ -90,22 +89,19 @@ class Router:
         @raise ParseError: Its Request-URI or a Route is malformed.
         """
         uri = request.requestURI
-        routes = list(request.getHeaders("Route"))
-        if routes and self._isRecordRoute(uri):
+        values = request.getHeaders("Route")
+        uris: list[URI] = [request.parseHeader("Route", index).uri for index in range(len(values))]
+        if uris and self._isRecordRoute(uri):
             # Section 16.4: "If the Request-URI of the request contains a value this proxy
             # previously placed into a Record-Route header field, the proxy MUST replace the
             # Request-URI in the request with the last value from the Route header field".
-            uri = Route.parse(routes.pop()).uri
-        token = None
-        while routes:
-            route = Route.parse(routes[0]).uri
-            if not self._names.isOurs(route, connection):
-                break
-            # "If the first value in the Route header field indicates this proxy, the proxy
-            # MUST remove that value from the request."
-            del routes[0]
-            token = route.user or token
-        return Path(uri, self._names.isOurs(uri, connection), tuple(routes), token)
+            uri = uris.pop()
+            values.pop()
+        # "If the first value in the Route header field indicates this proxy, the proxy MUST
+        # remove that value from the request."
+        ours = list(takewhile(lambda route: self._names.isOurs(route, connection), uris))
+        token = next((route.user for route in reversed(ours) if route.user), None)
+        return Path(uri, self._names.isOurs(uri, connection), tuple(values[len(ours) :]), token)
 
     def _isRecordRoute(self, uri: URI) -> bool:
         return uri.host == self._names.domain and uri.user in self._connections and "lr" in uri.parameters

@@ -11,11 +11,9 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
-from zope.interface import alsoProvides
 
 from sipws.message import IncomingRequest, IncomingResponse, parseMessage
 from sipws.server import EmbeddedServer
@@ -85,11 +83,10 @@ class Client:
     ) -> None:
         self.world = world
         self.via = f"{via}.invalid"
-        self.protocol: Any = world.server.factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 54321))
+        protocol: Any = world.server.factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 54321))
+        self.protocol = protocol
         self.lostFor: type[Exception] | None = None
         self.wire = Wire(self._lose)
-        if tls:
-            alsoProvides(self.wire, ISSLTransport)
         #: What the server's frames have brought: opcode and payload.
         self.frames: list[tuple[int, bytes]] = []
         self._octets = b""
@@ -98,6 +95,8 @@ class Client:
         if upgrade:
             self.upgrade(host=host)
             assert self.head.startswith(b"HTTP/1.1 101 ")
+            # As it is where the transport is TLS's.
+            self.protocol.connection.secure = tls
 
     # The wire.
 
@@ -153,13 +152,15 @@ class Client:
             message = message.replace("\r\n", "\n").replace("\n", "\r\n").encode()
         self.deliver(frame(opcode, message))
 
-    def take(self) -> list[IncomingRequest | IncomingResponse]:
-        """Take the messages that have come."""
+    def takeOctets(self) -> list[bytes]:
+        """Take the messages that have come, as they are."""
         self._read()
         frames, self.frames = self.frames, []
-        return [
-            parseMessage(payload) for first, payload in frames if first & 0x0F in (1, 2) and payload.strip()
-        ]
+        return [payload for first, payload in frames if first & 0x0F in (1, 2) and payload.strip()]
+
+    def take(self) -> list[IncomingRequest | IncomingResponse]:
+        """Take the messages that have come."""
+        return [parseMessage(octets) for octets in self.takeOctets()]
 
     def requests(self) -> list[IncomingRequest]:
         """Take the messages that have come, which are requests."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from sipws.server.frames import makeFrame, takeMessage, unmask
+from sipws.server.frames import makeFrame, takeMessage
 from tests.server.harness import frame
 
 LIMIT = 100_000
@@ -61,11 +59,3 @@ def test_aFrameThatIsNotWholeIsLeft() -> None:
 )
 def test_whatIsNoWholeMessageIsLeftToAutobahn(framed: bytes) -> None:
     assert takeMessage(framed, 0, LIMIT) is None
-
-
-@given(st.binary(max_size=4_000), st.binary(min_size=4, max_size=4))
-def test_aMaskTakesItselfOff(payload: bytes, key: bytes) -> None:
-    masked = unmask(payload, key)
-
-    assert masked == bytes(octet ^ key[index % 4] for index, octet in enumerate(payload))
-    assert unmask(masked, key) == payload
