@@ -269,15 +269,8 @@ class TestRefusal:
 
     def test_anotherVersionIsNotSupported(self, alice: Client) -> None:
         alice.send(
-            f"MESSAGE {BOB} SIP/3.0
-Via: SIP/2.0/WS a.invalid;branch=z9hG4bKx
-From: <sip:a@b>;tag=1
-"
-            f"To: <{BOB}>
-Call-ID: c
-CSeq: 1 MESSAGE
-
-"
+            f"MESSAGE {BOB} SIP/3.0\nVia: SIP/2.0/WS a.invalid;branch=z9hG4bKx\nFrom: <sip:a@b>;tag=1\n"
+            f"To: <{BOB}>\nCall-ID: c\nCSeq: 1 MESSAGE\n\n"
         )
 
         assert alice.one().statusCode == 505
