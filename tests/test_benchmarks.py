@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import shutil
 
 import pytest
 from rich.console import Console
 
-from benchmarks import building, memory, parsing, peers, transacting
+from benchmarks import building, memory, parsing, transacting
 from benchmarks.corpus import loadCorpus
 from benchmarks.peers import JSSIP, SIPJS, SIPMESSAGE, SIPPY, SIPWS, TWISTED, Peer
 from benchmarks.rounds import geometricMean, interleave, medians, ratio
@@ -96,12 +97,12 @@ class TestPeersMissing:
 
     @pytest.mark.parametrize("peer", [JSSIP, SIPJS])
     def test_nodeIsLookedForFirst(self, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(peers.shutil, "which", lambda name: None)
+        monkeypatch.setattr(shutil, "which", lambda name: None)
         assert peer.missing() == "Node.js"
 
     @pytest.mark.parametrize("peer", [SIPPY, SIPMESSAGE, TWISTED])
     def test_pythonNeedsNoNode(self, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(peers.shutil, "which", lambda name: None)
+        monkeypatch.setattr(shutil, "which", lambda name: None)
         assert peer.missing() != "Node.js"
 
 
