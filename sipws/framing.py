@@ -1,0 +1,78 @@
+"""
+WebSocket frames that hold one whole message each (RFC 6455 section 5.2).
+
+Nearly every frame that carries SIP is final, has no extension and arrives in
+one piece: such frames are read and written here, in a few operations.
+Everything else is left to Autobahn.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autobahn.websocket import xormasker
+
+__all__ = ["BINARY", "TEXT", "applyMask", "frameHeader", "opcodeFor"]
+
+#: The first octet of a final text frame without extensions.
+TEXT = 0x81
+
+#: The first octet of a final binary frame without extensions.
+BINARY = 0x82
+
+_MASKED = 0x80
+
+_autobahnsMasker: Any = vars(xormasker)["create_xor_masker"]
+
+#: From how many octets on Autobahn's masker is faster than integers are.
+_LONG = 1_500
+
+
+def opcodeFor(message: bytes) -> int:
+    """
+    Say in which kind of frame a message goes.
+
+    RFC 7118 section 4.2: "If there is at least one non-UTF-8 symbol in the
+    whole SIP message [...] then the whole message MUST be sent within a
+    WebSocket binary message."  Otherwise text, which stacks in browsers prefer.
+
+    @param message: The octets of one SIP message.
+    @return: L{TEXT} or L{BINARY}.
+    """
+    if message.isascii():
+        return TEXT
+    try:
+        message.decode()
+    except UnicodeDecodeError:
+        return BINARY
+    return TEXT
+
+
+def frameHeader(first: int, length: int, masked: bool) -> bytes:
+    """
+    Give what stands before the masking key or the payload.
+
+    @param first: L{TEXT} or L{BINARY}.
+    @param length: The length of the payload, in octets.
+    @param masked: Whether a masking key follows.
+    """
+    mask = _MASKED if masked else 0
+    if length < 126:
+        return bytes((first, mask | length))
+    if length < 65_536:
+        return bytes((first, mask | 126, length >> 8, length & 0xFF))
+    return bytes((first, mask | 127)) + length.to_bytes(8, "big")
+
+
+def applyMask(payload: bytes, key: bytes) -> bytes:
+    """
+    Put the mask on a payload, or take it off (RFC 6455 section 5.3).
+
+    @param payload: The payload.
+    @param key: The masking key, of four octets.
+    """
+    length = len(payload)
+    if length >= _LONG:
+        return bytes(_autobahnsMasker(key, length).process(payload))
+    mask = (key * ((length >> 2) + 1))[:length]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(mask, "big")).to_bytes(length, "big")

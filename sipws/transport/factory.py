@@ -1,0 +1,240 @@
+"""
+L{SIPWebSocketClientFactory}: one server's connections, one after the other.
+
+It decides when the next is tried: at most C{wsServerMaxReconnection} times in
+a row, with C{wsServerReconnectionTimeout} seconds before each.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from autobahn.twisted.websocket import WebSocketClientFactory
+from twisted.internet.error import ConnectError, DNSLookupError, NotConnectingError
+from twisted.internet.error import ConnectionRefusedError as TCPRefused
+from twisted.internet.protocol import ReconnectingClientFactory
+from twisted.python.failure import Failure
+
+from sipws.errors import ConnectionFailed, SIPError, TransportError
+from sipws.transport.connector import EndpointConnector
+from sipws.transport.location import Location, endpointTo
+from sipws.transport.protocol import SUBPROTOCOL, SIPWebSocketClientProtocol
+from sipws.transport.timings import Timings
+from sipws.transport.tls import ClientTLS
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
+
+    from sipws.transport.options import TransportOptions
+    from sipws.transport.transport import Transport
+
+__all__ = ["SIPWebSocketClientFactory"]
+
+
+class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactory):
+    """
+    Makes the WebSockets of one transport.
+
+    @ivar owner: The transport.
+    @ivar options: How to connect.
+    @ivar location: Where to.
+    @ivar clock: What the timers run on.
+    @ivar timings: Those of the last attempt.
+    @ivar retries: How often in a row it has been tried again.
+    """
+
+    protocol: Any = SIPWebSocketClientProtocol
+    noisy = False
+
+    # Autobahn's options that a factory has itself.
+    logOctets = logFrames = trackTimings = False
+    _batched_timer = None
+
+    # RFC 6455 wants no growth and the seed no chance: the gap is the same each time.
+    factor = 1.0
+    jitter = 0.0
+
+    connector: EndpointConnector
+    clock: Any
+    initialDelay: float
+    delay: float
+    maxDelay: Any
+    maxRetries: Any
+    retries: int
+    continueTrying: int
+    _callID: IDelayedCall | None
+
+    def __init__(self, owner: Transport, uri: str, reactor: Any, options: TransportOptions) -> None:
+        """
+        @param owner: The transport.
+        @param uri: The URI of the server.
+        @param reactor: The reactor to connect with, which is the clock too.
+        @param options: How to connect.
+        @raise ConfigurationError: The URI leads nowhere.
+        """
+        # Autobahn's own constructor would seed Python's random generator anew, for the whole
+        # process, and make timers on a clock that is not ours, for each connection.
+        self.owner = owner
+        self.options = options
+        self.location = Location.parse(uri)
+        self.reactor = reactor
+        self.clock = reactor
+        self.timings = Timings(reactor)
+        self.setSessionParameters(protocols=[SUBPROTOCOL])
+        self.connector = EndpointConnector(self, self._makeEndpoint)
+        self._creator: ClientTLS | None = None
+        self._openTimer: IDelayedCall | None = None
+
+    # What the transport asks for.
+
+    @property
+    def retryTimer(self) -> IDelayedCall | None:
+        """The wait for the next attempt."""
+        return self._callID
+
+    @property
+    def connecting(self) -> bool:
+        """Whether a connection is being made, or one is there."""
+        return self.connector.active
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the next attempt is waited for."""
+        return self._callID is not None
+
+    def connectNow(self) -> None:
+        """Connect without a wait."""
+        self._cancelRetry()
+        self.continueTrying = 1
+        self.connector.connect()
+
+    def stop(self) -> None:
+        """Try no more, and give up a connection that is being made or is there."""
+        self._cancelRetry()
+        self.continueTrying = 0
+        self._cancelOpenTimer()
+        self.connector.disconnect()
+
+    def stopRetrying(self) -> None:
+        """Try no more; a connection that is there may come to its end."""
+        self._cancelRetry()
+        self.continueTrying = 0
+
+    def opened(self) -> None:
+        """Count the attempts from the start again."""
+        self._cancelRetry()
+        self.retries = 0
+
+    # What the connector tells.
+
+    def startedConnecting(self, connector: object) -> None:
+        """An attempt begins."""
+        self.timings = Timings(self.clock)
+        self._openTimer = self.clock.callLater(self.options.openTimeout, self._openTimedOut)
+        self.owner.connecting(self.retries + 1)
+
+    def clientConnectionFailed(self, connector: object, reason: Failure) -> None:
+        """An attempt has come to nothing, before TCP was up."""
+        self._cancelOpenTimer()
+        self.owner.socketFailed(_failed(reason, self.location))
+
+    def clientConnectionLost(self, connector: object, reason: Failure) -> None:
+        """A connection is gone; one that was never open has failed."""
+        self._cancelOpenTimer()
+        socket, self._socket = self._socket, None
+        error = ConnectionFailed("the connection was lost") if socket is None else socket.closeError(reason)
+        self.owner.socketFailed(error)
+
+    _socket: SIPWebSocketClientProtocol | None = None
+
+    def buildProtocol(self, addr: object) -> Any:
+        """Make the protocol of one connection."""
+        socket: SIPWebSocketClientProtocol = self.protocol()
+        socket.factory = self
+        self._socket = socket
+        return socket
+
+    # What the protocol tells.
+
+    def socketOpened(self, socket: SIPWebSocketClientProtocol) -> None:
+        """A WebSocket is open."""
+        if socket is self._socket and self.connector.active:
+            self._cancelOpenTimer()
+            self.owner.socketOpened(socket)
+
+    def messageReceived(self, socket: SIPWebSocketClientProtocol, payload: bytes) -> None:
+        """A message has come."""
+        owner = self.owner
+        if owner.ws is socket:
+            owner.onMessage(payload)
+
+    # When to try again.
+
+    def retry(self, connector: object = None) -> None:
+        """
+        Try again after the gap, or tell the transport that there were enough attempts.
+
+        @param connector: As of L{ReconnectingClientFactory}; there is but one.
+        """
+        configuration = self.owner.ua.configuration
+        gap = configuration.wsServerReconnectionTimeout
+        self.maxRetries = most = configuration.wsServerMaxReconnection
+        self.initialDelay = self.delay = self.maxDelay = gap
+        if self.continueTrying and self.retries >= most:
+            self.continueTrying = 0
+            self.owner.exhausted()
+            return
+        super().retry(self.connector)
+
+    def _cancelRetry(self) -> None:
+        timer, self._callID = self._callID, None
+        if timer is not None:
+            timer.cancel()
+
+    # How to connect.
+
+    def _makeEndpoint(self) -> IStreamClientEndpoint:
+        if self.location.secure and self._creator is None:
+            self._creator = ClientTLS(self.location.host, self.options)
+        return endpointTo(
+            self.location, self.reactor, self.options.resolver, self._creator, self.timings.resolved
+        )
+
+    def _openTimedOut(self) -> None:
+        self._openTimer = None
+        try:
+            self.connector.stopConnecting()
+        except NotConnectingError:
+            return
+        self._socket = None
+        self.owner.socketFailed(
+            ConnectionFailed(f"no WebSocket within {self.options.openTimeout:g} seconds (openTimeout)")
+        )
+
+    def _cancelOpenTimer(self) -> None:
+        timer, self._openTimer = self._openTimer, None
+        if timer is not None:
+            timer.cancel()
+
+
+def _failed(reason: Failure, location: Location) -> TransportError:
+    """Say why there was no connection."""
+    error = reason.value
+    if isinstance(error, TransportError):
+        return error
+    place = location.path or f"{location.hostHeader}:{location.port}"
+    failed = ConnectionFailed(f"no connection to {place}: {_explain(error)}")
+    failed.__cause__ = error
+    return failed
+
+
+def _explain(error: BaseException | None) -> str:
+    if isinstance(error, TCPRefused):
+        return "the connection was refused"
+    if isinstance(error, DNSLookupError):
+        return "the name cannot be resolved"
+    if isinstance(error, ConnectError):
+        return str(error.osError or error)
+    if isinstance(error, SIPError):
+        return str(error)
+    return str(error) or type(error).__name__

@@ -1,0 +1,163 @@
+"""
+Where a WebSocket URI leads, and the endpoint that goes there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import attrs
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    UNIXClientEndpoint,
+    wrapClientTLS,
+)
+from twisted.internet.interfaces import (
+    IHostnameResolver,
+    IReactorPluggableNameResolver,
+    IResolutionReceiver,
+    IStreamClientEndpoint,
+)
+from zope.interface import implementer
+
+from sipws.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IAddress, IHostResolution, IOpenSSLClientConnectionCreator
+
+__all__ = ["Location", "endpointTo"]
+
+_PORTS = {"ws": 80, "wss": 443}
+
+
+@attrs.frozen
+class Location:
+    """
+    Where a WebSocket URI leads (RFC 6455 section 3).
+
+    @ivar secure: Whether it is C{wss}.
+    @ivar host: The name, or the IP address without brackets.
+    @ivar port: The TCP port.
+    @ivar resource: What to ask for by HTTP: path and query.
+    @ivar path: The path of a UNIX socket, in place of host and port.
+    """
+
+    secure: bool
+    host: str
+    port: int
+    resource: str
+    path: str | None = None
+
+    @classmethod
+    def parse(cls, uri: str) -> Location:
+        """
+        Take a URI apart.
+
+        @param uri: C{ws://}, C{wss://}, or C{unix:} and an absolute path.
+        @raise ConfigurationError: It is none of these; its option is C{ws_uri}.
+        """
+        try:
+            parts = urlsplit(uri)
+            port = parts.port
+        except ValueError as error:
+            raise ConfigurationError("ws_uri", f"{uri!r} is not a URI: {error}") from None
+        if parts.scheme == "unix" and parts.path.startswith("/"):
+            return cls(secure=False, host="localhost", port=80, resource="/", path=parts.path)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise ConfigurationError("ws_uri", f"{uri!r} leads nowhere", "as in wss://sip.example.com/path")
+        resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return cls(
+            secure=parts.scheme == "wss",
+            host=parts.hostname,
+            port=_PORTS[parts.scheme] if port is None else port,
+            resource=resource,
+        )
+
+    @property
+    def hostHeader(self) -> str:
+        """The host as HTTP has it: an IPv6 address in brackets (RFC 3986 section 3.2.2)."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+
+def endpointTo(
+    location: Location,
+    reactor: Any,
+    resolver: IHostnameResolver | None,
+    creator: IOpenSSLClientConnectionCreator | None,
+    onResolved: Callable[[], None],
+) -> IStreamClientEndpoint:
+    """
+    Make the endpoint that leads to a place.
+
+    @param location: The place.
+    @param reactor: What connects.
+    @param resolver: What resolves names; C{None}: the reactor's.
+    @param creator: Makes the TLS connections; C{None}: there is no TLS.
+    @param onResolved: Called when the name is resolved; never for an address.
+    """
+    endpoint = _plainEndpoint(location, reactor, resolver, onResolved)
+    return endpoint if creator is None else wrapClientTLS(creator, endpoint)
+
+
+def _plainEndpoint(
+    location: Location, reactor: Any, resolver: IHostnameResolver | None, onResolved: Callable[[], None]
+) -> IStreamClientEndpoint:
+    if location.path is not None:
+        return UNIXClientEndpoint(reactor, location.path)
+    if isIPAddress(location.host):
+        return TCP4ClientEndpoint(reactor, location.host, location.port)
+    if isIPv6Address(location.host):
+        return TCP6ClientEndpoint(reactor, location.host, location.port)
+    watched = _ResolvingReactor(reactor, resolver or reactor.nameResolver, onResolved)
+    return HostnameEndpoint(watched, location.host, location.port)
+
+
+@implementer(IReactorPluggableNameResolver, IHostnameResolver)
+class _ResolvingReactor:
+    """A reactor with another resolver, which says when it is done.  All else is the reactor's."""
+
+    def __init__(self, reactor: Any, resolver: IHostnameResolver, onResolved: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._resolver = resolver
+        self._onResolved = onResolved
+        self.nameResolver = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
+        """Replace the resolver."""
+        previous, self._resolver = self._resolver, resolver
+        return previous
+
+    def resolveHostName(self, resolutionReceiver: IResolutionReceiver, *args: Any, **named: Any) -> Any:
+        """Resolve a name, and say when that is done."""
+        receiver = _WatchedReceiver(resolutionReceiver, self._onResolved)
+        return self._resolver.resolveHostName(receiver, *args, **named)
+
+
+@implementer(IResolutionReceiver)
+class _WatchedReceiver:
+    """Passes on what is resolved, and says when that is all."""
+
+    def __init__(self, receiver: IResolutionReceiver, onResolved: Callable[[], None]) -> None:
+        self._receiver = receiver
+        self._onResolved = onResolved
+
+    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
+        """The resolving has begun."""
+        self._receiver.resolutionBegan(resolutionInProgress)
+
+    def addressResolved(self, address: IAddress) -> None:
+        """There is an address."""
+        self._receiver.addressResolved(address)
+
+    def resolutionComplete(self) -> None:
+        """There are no more."""
+        self._onResolved()
+        self._receiver.resolutionComplete()

@@ -1,0 +1,53 @@
+"""
+L{TransportOptions}: what a transport can be told beside its server.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IHostnameResolver
+
+__all__ = ["DEFAULT_OPTIONS", "TransportOptions"]
+
+
+@attrs.frozen(kw_only=True)
+class TransportOptions:
+    """
+    How a transport connects, and what it takes.
+
+    @ivar openTimeout: How long one attempt may take, from the resolving of
+        the name to the end of the HTTP upgrade, in seconds.
+    @ivar closeTimeout: How long a closing handshake may take before the
+        connection is cut, in seconds; also how long a server that has closed
+        the WebSocket may take to hang up (RFC 6455 section 7.1.1).
+    @ivar maxMessageSize: The largest message that is taken, in octets; for a
+        larger one the connection is closed with code 1009.
+    @ivar caFile: The path of a PEM file with the certificates that are
+        trusted, in place of the platform's.
+    @ivar clientCertificate: The path of a PEM file with a certificate, and
+        its chain, to show to the server.
+    @ivar clientKey: The path of a PEM file with its key; C{clientCertificate}
+        holds it too where it is C{None}.
+    @ivar resolver: What resolves names in place of the reactor's resolver.
+    @ivar entropy: Gives as many random octets as it is asked for.  RFC 6455
+        section 10.3 wants masking keys to be unpredictable.
+    """
+
+    openTimeout: float = 5.0
+    closeTimeout: float = 1.0
+    maxMessageSize: int = 2**20
+    caFile: str | None = None
+    clientCertificate: str | None = None
+    clientKey: str | None = None
+    resolver: IHostnameResolver | None = None
+    entropy: Callable[[int], bytes] = os.urandom
+
+
+#: The defaults.
+DEFAULT_OPTIONS = TransportOptions()

@@ -1,0 +1,176 @@
+"""
+TLS for C{wss}, as a client: what cannot be verified is refused.
+
+Twisted's own policy lets a certificate pass whose names cannot be read at all
+(it has none, or one that is malformed): the error that says so is not among
+those that it looks for.  Here every certificate is refused that is not
+positively good.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.bindings.openssl.binding import Binding
+from OpenSSL import SSL, crypto
+from service_identity.hazmat import DNS_ID, IPAddress_ID, ServiceID, verify_service_identity
+from service_identity.pyopenssl import extract_patterns
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.ssl import (
+    Certificate,
+    KeyPair,
+    PrivateCertificate,
+    optionsForClientTLS,
+    trustRootFromCertificates,
+)
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from sipws.errors import CertificateRefused, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.protocols.tls import TLSMemoryBIOProtocol
+
+    from sipws.transport.options import TransportOptions
+
+__all__ = ["ClientTLS"]
+
+_PEM_CERTIFICATE_END = b"-----END CERTIFICATE-----"
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class ClientTLS:
+    """
+    Makes the client's side of TLS connections to one host, which must prove
+    that it is that host.
+
+    @raise ConfigurationError: A file of the options cannot be used; it names the option.
+    """
+
+    def __init__(self, host: str, options: TransportOptions) -> None:
+        """
+        @param host: The host of the URI: a name, or an IP address without brackets.
+        @param options: See C{caFile}, C{clientCertificate} and C{clientKey}.
+        """
+        isAddress = isIPAddress(host) or isIPv6Address(host)
+        self._identity: ServiceID = IPAddress_ID(host) if isAddress else DNS_ID(host)
+        self._creator = optionsForClientTLS(
+            host,
+            trustRoot=None if options.caFile is None else _trusted(options.caFile),
+            extraCertificateOptions=_shown(options),
+        )
+
+    def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """
+        Make one connection.
+
+        @param tlsProtocol: The protocol that it is for.
+        """
+        connection = self._creator.clientConnectionForTLS(tlsProtocol)
+        connection.set_verify(
+            SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verifier(tlsProtocol, self._identity)
+        )
+        return connection
+
+
+def _verifier(
+    tlsProtocol: TLSMemoryBIOProtocol, identity: ServiceID
+) -> Callable[[SSL.Connection, crypto.X509, int, int, int], bool]:
+    """
+    Make what OpenSSL asks about each certificate of the chain, the server's own last.
+
+    RFC 9110 section 4.3.4: the client "MUST verify that the service's
+    identity is an acceptable match for the URI's origin server".
+    """
+    # OpenSSL keeps the function as long as the connection: no more of the protocol than that.
+    protocol: TLSMemoryBIOProtocol | None = tlsProtocol
+
+    def verify(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+        nonlocal protocol
+        problem = None if ok else _openSSLError(error)
+        if problem is None and depth == 0:
+            problem = _identityError(certificate, identity)
+        if problem is None:
+            return True
+        if protocol is not None:
+            protocol.failVerification(Failure(CertificateRefused(problem)))
+            protocol = None
+        return False
+
+    return verify
+
+
+def _identityError(certificate: crypto.X509, identity: ServiceID) -> str | None:
+    """Say why a certificate is not that of a host; C{None} where it is."""
+    try:
+        verify_service_identity(extract_patterns(certificate), [identity], [])
+    except Exception as error:  # noqa: BLE001 - whatever keeps us from reading the names: fail closed
+        return f"the certificate does not prove to be that of {_nameOf(identity)}: {error!r}"
+    return None
+
+
+def _nameOf(identity: Any) -> str:
+    name = identity.hostname if isinstance(identity, DNS_ID) else identity.ip
+    return name.decode("ascii", "replace") if isinstance(name, bytes) else str(name)
+
+
+def _openSSLError(error: int) -> str:
+    binding = Binding()
+    text: bytes = binding.ffi.string(binding.lib.X509_verify_cert_error_string(error))
+    return f"the certificate is not valid: {text.decode('ascii', 'replace')}"
+
+
+def _trusted(caFile: str) -> Any:
+    """Read the certificates that are trusted."""
+    blocks = _read("caFile", caFile).split(_PEM_CERTIFICATE_END)[:-1]
+    if not blocks:
+        raise ConfigurationError("caFile", f"{caFile} holds no certificate in PEM")
+    try:
+        return trustRootFromCertificates(
+            [Certificate.loadPEM(block + _PEM_CERTIFICATE_END) for block in blocks]
+        )
+    except Exception as error:
+        raise ConfigurationError("caFile", f"{caFile} cannot be read as certificates") from error
+
+
+def _shown(options: TransportOptions) -> dict[str, Any]:
+    """Read the certificate that is shown to the server, with its chain and key."""
+    if options.clientCertificate is None:
+        return {}
+    octets = _read("clientCertificate", options.clientCertificate)
+    keyOctets = octets if options.clientKey is None else _read("clientKey", options.clientKey)
+    keyOption = "clientCertificate" if options.clientKey is None else "clientKey"
+    blocks = octets.split(_PEM_CERTIFICATE_END)[:-1]
+    if not blocks:
+        raise ConfigurationError(
+            "clientCertificate", f"{options.clientCertificate} holds no certificate in PEM"
+        )
+    try:
+        own, *chain = _certificates(blocks)
+    except Exception as error:
+        raise ConfigurationError("clientCertificate", "cannot be read as certificates") from error
+    try:
+        key = KeyPair.load(keyOctets, crypto.FILETYPE_PEM)
+        own = PrivateCertificate.fromCertificateAndKeyPair(own, key)
+    except Exception as error:
+        raise ConfigurationError(keyOption, "holds no key that belongs to the certificate") from error
+    return {
+        "privateKey": own.privateKey.original,
+        "certificate": own.original,
+        "extraCertChain": [certificate.original for certificate in chain],
+    }
+
+
+def _certificates(blocks: list[bytes]) -> list[Certificate]:
+    return [Certificate.loadPEM(block + _PEM_CERTIFICATE_END) for block in blocks]
+
+
+def _read(option: str, path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigurationError(option, f"{path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,367 @@
+"""
+L{Transport}: C{SIP.Transport}, on Autobahn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from zope.interface import implementer
+
+from sipws.errors import ParseError, TransportError
+from sipws.interfaces import C, ITransport, IUserAgent, IWsServer
+from sipws.message import (
+    IncomingRequest,
+    IncomingResponse,
+    parseMessage,
+    redact,
+    rejectMalformed,
+    sanityCheck,
+)
+from sipws.transport.factory import SIPWebSocketClientFactory
+from sipws.transport.options import DEFAULT_OPTIONS, TransportOptions
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+    from twisted.logger import Logger
+
+    from sipws.message import OutgoingRequest, OutgoingResponse
+    from sipws.transport.protocol import SIPWebSocketClientProtocol
+    from sipws.transport.timings import Timings
+
+__all__ = ["Transport"]
+
+#: RFC 5626 section 3.5.1: the ping of CRLF keep-alive, and the pong that answers it.
+CRLF_PING = b"\r\n\r\n"
+CRLF_PONG = b"\r\n"
+
+
+@implementer(ITransport)
+class Transport:
+    """
+    Keeps a WebSocket to one SIP server up, and carries requests and responses
+    over it (RFC 7118).
+
+    User agents make transports for themselves.  A new one assigns itself to
+    C{ua.transport} and starts to connect.
+
+    When a connection fails or is lost, it is tried again, at most
+    C{wsServerMaxReconnection} times in a row and each time after
+    C{wsServerReconnectionTimeout} seconds; then C{ua.onTransportError} is told.
+
+    @ivar logger: The outlet for log messages.
+    @ivar ua: The user agent that uses it.
+    @ivar ws: The WebSocket; C{None} where none is open.
+    @ivar server: The server that it connects to.
+    @ivar closed: Whether the user agent has asked for its end.
+    @ivar connected: Whether the WebSocket is open.
+    @ivar lastTransportError: What went wrong last; C{None} where nothing did
+        since the last L{connect}.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_clock",
+        "_factory",
+        "closed",
+        "connected",
+        "lastTransportError",
+        "logger",
+        "server",
+        "ua",
+        "ws",
+    )
+
+    def __init__(
+        self,
+        ua: IUserAgent,
+        server: IWsServer,
+        reactor: Any,
+        *,
+        options: TransportOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        """
+        @param ua: The user agent.
+        @param server: The server.
+        @param reactor: The reactor to connect with, which is the clock too.
+        @param options: How to connect.
+        @raise ConfigurationError: The server's C{ws_uri} leads nowhere.
+        """
+        self.logger: Logger = ua.getLogger("sip.transport")
+        self.ua = ua
+        self.ws: SIPWebSocketClientProtocol | None = None
+        self.server = server
+        self.closed = False
+        self.connected = False
+        self.lastTransportError: TransportError | None = None
+        self._clock = reactor
+        self._factory = SIPWebSocketClientFactory(self, server.ws_uri, reactor, options)
+        ua.transport = self
+        self.connect()
+
+    def __repr__(self) -> str:
+        state = "connected" if self.connected else "closed" if self.closed else "not connected"
+        return f"<Transport {self.server.ws_uri} {state}>"
+
+    @property
+    def reconnection_attempts(self) -> int:
+        """How often in a row it has been tried again."""
+        return self._factory.retries
+
+    @property
+    def reconnectTimer(self) -> IDelayedCall | None:
+        """The wait for the next attempt; C{None} where none is waited for."""
+        return self._factory.retryTimer
+
+    @property
+    def viaTransport(self) -> str:
+        """What a Via says of it: C{WS} or C{WSS} (RFC 7118 section 5.2)."""
+        return "WSS" if self._factory.location.secure else "WS"
+
+    @property
+    def timings(self) -> Timings:
+        """How long each phase of the last attempt to connect took."""
+        return self._factory.timings
+
+    # What its user asks for.
+
+    def send(self, msg: OutgoingRequest | OutgoingResponse | bytes | str) -> bool:
+        """
+        Send a message.  Never raises.
+
+        @param msg: The message, or its text or octets.
+        @return: Whether the WebSocket was open for sending.
+        """
+        ws = self.ws
+        if ws is None or ws.state != ws.STATE_OPEN:
+            self.logger.warn("unable to send a message: the WebSocket is not open")
+            return False
+        try:
+            octets = msg.encode() if isinstance(msg, str) else bytes(msg)
+            if self.ua.configuration.traceSip:
+                self._trace("sent to", octets)
+            ws.sendOctets(octets)
+        except Exception:  # noqa: BLE001 - "never raises": whatever the message is
+            self.logger.failure("unable to send a message")
+            return False
+        return True
+
+    def connect(self) -> bool:
+        """
+        Open a WebSocket to the server, at once.
+
+        @return: Whether that was begun: not where there is one, or one is being opened.
+        """
+        factory = self._factory
+        if factory.connecting and not self.closed:
+            state = "is open" if self.connected else "is being opened"
+            self.logger.info("the WebSocket to {uri} {state} already", uri=self.server.ws_uri, state=state)
+            return False
+        self.closed = False
+        if factory.connecting:
+            # One that its user has closed, but whose closing is not over.
+            factory.stop()
+            self._ended(None)
+        self.lastTransportError = None
+        factory.connectNow()
+        return True
+
+    def disconnect(self) -> None:
+        """
+        Close the WebSocket, or give up opening it, and do not reconnect.
+
+        The user agent's event C{disconnected} tells of the end: at once, but
+        where a WebSocket is open, whose closing takes C{closeTimeout} at most.
+        """
+        factory = self._factory
+        if self.closed:
+            return
+        self.closed = True
+        active = factory.connecting or factory.waiting
+        if self.connected and self.ws is not None:
+            factory.stopRetrying()
+            self.logger.info("closing the WebSocket to {uri}", uri=self.server.ws_uri)
+            self.ws.close()
+            return
+        factory.stop()
+        if active:
+            self._tell(self.ua.emit, "disconnected", self)
+
+    def reConnect(self) -> None:
+        """
+        Reconnect after the gap, or tell the user agent that there were enough attempts.
+
+        Internal.
+        """
+        self._factory.retry()
+        if self.reconnectTimer is not None:
+            self.logger.info(
+                "trying {uri} again in {gap:g} seconds (attempt {attempt})",
+                uri=self.server.ws_uri,
+                gap=self.ua.configuration.wsServerReconnectionTimeout,
+                attempt=self.reconnection_attempts,
+            )
+
+    # What its WebSocket tells.
+
+    def onOpen(self) -> None:
+        """
+        The WebSocket is open: count the attempts anew, and tell the user agent.
+
+        Internal.
+        """
+        self.connected = True
+        self.closed = False
+        self.lastTransportError = None
+        self._factory.opened()
+        self.logger.info("connected to {uri}", uri=self.server.ws_uri)
+        self._tell(self.ua.onTransportConnected, self)
+
+    def onClose(self, error: TransportError | None = None) -> None:
+        """
+        The WebSocket is closed, or has not come about: tell the user agent, and reconnect if need be.
+
+        Internal.
+
+        @param error: Why; C{None} where its user wanted it.
+        """
+        self._ended(error)
+        if self.closed:
+            self._tell(self.ua.emit, "disconnected", self)
+        elif not (self._factory.connecting or self._factory.waiting):
+            self.reConnect()
+
+    def onMessage(self, payload: bytes) -> None:
+        """
+        A message has come: parse it, check it, and pass it to the user agent
+        (a request) or to its transaction (a response).  Never raises.
+
+        Internal.
+
+        @param payload: Its octets.
+        """
+        try:
+            if self.ua.configuration.traceSip:
+                self._trace("received from", payload)
+            if payload[:2] == CRLF_PONG and self._keepAlive(payload):
+                return
+            self._receive(payload)
+        except Exception:  # noqa: BLE001 - one bad message must not cost the connection
+            self.logger.failure("a message was not processed")
+
+    def onError(self, error: TransportError) -> None:
+        """
+        Log an error.  What it leads to, L{onClose} sees to.
+
+        Internal.
+
+        @param error: What is wrong.
+        """
+        self.logger.warn("{uri}: {error}", uri=self.server.ws_uri, error=error)
+
+    # What its factory tells.
+
+    def connecting(self, attempts: int) -> None:
+        """An attempt to connect begins."""
+        self.logger.info("connecting to {uri}", uri=self.server.ws_uri)
+        self._tell(self.ua.onTransportConnecting, self, attempts)
+
+    def socketOpened(self, ws: SIPWebSocketClientProtocol) -> None:
+        """A WebSocket is open: it is the one from now on."""
+        self.ws = ws
+        self.onOpen()
+
+    def socketFailed(self, error: TransportError) -> None:
+        """The WebSocket is gone, or has not come about."""
+        if self.closed:
+            self.onClose(None)
+            return
+        self.onError(error)
+        self.onClose(error)
+
+    def exhausted(self) -> None:
+        """There were enough attempts."""
+        self.logger.warn(
+            "giving {uri} up after {attempts} attempts to reconnect",
+            uri=self.server.ws_uri,
+            attempts=self.reconnection_attempts,
+        )
+        self._tell(self.ua.onTransportError, self)
+
+    # How it does all that.
+
+    def _ended(self, error: TransportError | None) -> None:
+        """Be without a WebSocket, and tell the user agent where there was one."""
+        wasConnected, self.connected, self.ws = self.connected, False, None
+        self.lastTransportError = error
+        if wasConnected:
+            self.logger.info("disconnected from {uri}", uri=self.server.ws_uri)
+            self._tell(self.ua.onTransportClosed, self)
+
+    def _keepAlive(self, payload: bytes) -> bool:
+        """
+        Say whether a message is but a keep-alive, and answer one that asks for it.
+
+        RFC 5626 section 4.4.1: "When a server receives a double CRLF sequence
+        between SIP messages on a connection-oriented transport [...], it MUST
+        immediately respond with a single CRLF over the same connection."
+        RFC 7118 section 6 has it for WebSockets.
+        """
+        if payload.strip(CRLF_PONG):
+            return False
+        if payload.startswith(CRLF_PING) and self.ws is not None and self.ws.state == self.ws.STATE_OPEN:
+            self.ws.sendOctets(CRLF_PONG)
+        return True
+
+    def _receive(self, payload: bytes) -> None:
+        ua = self.ua
+        try:
+            message = parseMessage(payload)
+        except ParseError as error:
+            self.logger.warn("dropping a message that is not SIP: {error}", error=error)
+            if not self._refusesRequests():
+                rejectMalformed(error, ua, self)
+            return
+        message.transport = self
+        if isinstance(message, IncomingRequest):
+            if self._refusesRequests():
+                self.logger.info("dropping a {method}: the user agent is stopped", method=message.method)
+            elif sanityCheck(message, ua, self):
+                ua.receiveRequest(message)
+        elif sanityCheck(message, ua, self):
+            self._receiveResponse(message)
+
+    def _refusesRequests(self) -> bool:
+        return self.closed or self.ua.status == C.STATUS_USER_CLOSED
+
+    def _receiveResponse(self, response: IncomingResponse) -> None:
+        """
+        Pass a response to the transaction that it is for (RFC 3261 section 17.1.3).
+
+        One that matches none is dropped, as is one to an ACK, which nobody waits for.
+        """
+        method = response.method
+        if method == "ACK" or response.viaBranch is None:
+            return
+        tables = self.ua.transactions
+        transaction = (tables.ict if method == "INVITE" else tables.nict).get(response.viaBranch)
+        if transaction is not None:
+            transaction.receiveResponse(response)
+
+    def _tell(self, callback: Callable[..., object], *arguments: object) -> None:
+        """Call the user agent.  What is wrong with it must not cost the connection."""
+        try:
+            callback(*arguments)
+        except Exception:  # noqa: BLE001 - whatever the user agent does
+            self.logger.failure("the user agent failed")
+
+    def _trace(self, direction: str, octets: bytes) -> None:
+        self.logger.info(
+            "{direction} {peer} at {time}:\n{message}",
+            direction=direction,
+            peer=self.server.ws_uri,
+            time=datetime.fromtimestamp(self._clock.seconds(), UTC).isoformat(timespec="milliseconds"),
+            message=redact(octets),
+        )
