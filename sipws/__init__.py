@@ -1,1 +1,81 @@
-"""SIP over WebSocket (RFC 7118) for Twisted."""
+"""
+SIP over WebSocket (RFC 7118) for Twisted.
+
+These names are all that one needs to send and receive; the rest is reached by
+module: L{sipws.service} and L{sipws.tap} run user agents, L{sipws.testing}
+tests them, L{sipws.server} is a server to try them on.
+"""
+
+from __future__ import annotations
+
+from sipws._version import __version__ as __version__
+from sipws.config import Configuration, WsServer
+from sipws.errors import (
+    CertificateRefused,
+    ConfigurationError,
+    ConnectionFailed,
+    HandshakeRefused,
+    LimitExceeded,
+    NotConnected,
+    ParseError,
+    RegistrationError,
+    SIPError,
+    TransactionCancelled,
+    TransactionError,
+    TransactionTimeout,
+    TransportError,
+)
+from sipws.interfaces import (
+    IClientTransaction,
+    ITransactionTables,
+    ITransport,
+    ITransportConfiguration,
+    IUserAgent,
+    IWsServer,
+)
+from sipws.message import (
+    URI,
+    IncomingRequest,
+    IncomingResponse,
+    NameAddr,
+    OutgoingRequest,
+    OutgoingResponse,
+    parseMessage,
+    sanityCheck,
+)
+from sipws.transport import Transport
+from sipws.ua import UserAgent
+
+__all__ = [
+    "URI",
+    "CertificateRefused",
+    "Configuration",
+    "ConfigurationError",
+    "ConnectionFailed",
+    "HandshakeRefused",
+    "IClientTransaction",
+    "ITransactionTables",
+    "ITransport",
+    "ITransportConfiguration",
+    "IUserAgent",
+    "IWsServer",
+    "IncomingRequest",
+    "IncomingResponse",
+    "LimitExceeded",
+    "NameAddr",
+    "NotConnected",
+    "OutgoingRequest",
+    "OutgoingResponse",
+    "ParseError",
+    "RegistrationError",
+    "SIPError",
+    "TransactionCancelled",
+    "TransactionError",
+    "TransactionTimeout",
+    "Transport",
+    "TransportError",
+    "UserAgent",
+    "WsServer",
+    "parseMessage",
+    "sanityCheck",
+]
