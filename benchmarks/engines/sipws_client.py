@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 
-from sipws import Configuration, UserAgent
+from sipws.config import Configuration
+from sipws.ua import UserAgent
 
 if TYPE_CHECKING:
-    from sipws import IncomingResponse
+    from sipws.message import IncomingResponse
 
 __all__ = ["Client", "Exchange"]
 
