@@ -10,7 +10,7 @@ import attrs
 
 from sipws.errors import ParseError
 from sipws.message.grammar import GEN_VALUE, LWS, QUOTED_STRING, SWS, TOKEN, compiled
-from sipws.message.parameters import Parameters, QuotedString, checkParameter, quote, unquote
+from sipws.message.parameters import Parameters, QuotedString, asParameters, checkParameter, quote, unquote
 
 __all__ = ["AuthenticationInfo", "Challenge", "Credentials", "parseAuthParameters"]
 
@@ -41,7 +41,7 @@ class Challenge:
     """
 
     scheme: str
-    parameters: Parameters = attrs.field(default=Parameters(), converter=Parameters)
+    parameters: Parameters = attrs.field(default=Parameters(), converter=asParameters)
 
     @classmethod
     def parse(cls, text: str) -> Challenge:
@@ -103,7 +103,7 @@ class Credentials:
     """
 
     scheme: str
-    parameters: Parameters = attrs.field(default=Parameters(), converter=Parameters)
+    parameters: Parameters = attrs.field(default=Parameters(), converter=asParameters)
     token: str | None = None
 
     @classmethod
@@ -144,7 +144,7 @@ class AuthenticationInfo:
     @ivar parameters: C{nextnonce}, C{rspauth} ...
     """
 
-    parameters: Parameters = attrs.field(converter=Parameters)
+    parameters: Parameters = attrs.field(converter=asParameters)
 
     @classmethod
     def parse(cls, text: str) -> AuthenticationInfo:

@@ -35,7 +35,8 @@ __all__ = ["COMMON_ADDRESS", "COMMON_HEAD", "COMMON_HEADERS", "COMMON_VIA"]
 COMMON_HEADERS = 64
 
 # Names and IPv4 addresses; ports without leading zeros, of which 60000 and more are left to the long way.
-_HOST = rf"(?:(?:{DOMAINLABEL}\.)*{TOPLABEL}|{IPV4_ADDRESS}(?![{TOKEN_CHARS}]))(?::(?:[1-5][0-9]{{4}}|[1-9][0-9]{{0,3}})(?![0-9]))?"
+_PORT = r"(?:[1-5][0-9]{4}|[1-9][0-9]{0,3})(?![0-9])"
+_HOST = rf"(?:(?:{DOMAINLABEL}\.)*{TOPLABEL}|{IPV4_ADDRESS}(?![{TOKEN_CHARS}]))(?::{_PORT})?"
 _URI = rf"sips?:(?:[{UNRESERVED_CHARS}&=+$,;?/]++@)?{_HOST}"
 _ADDRESS = rf"(?:(?:{QUOTED_STRING} ?|(?:{TOKEN} )++)?<{_URI}(?:;user=phone)?>|{_URI})"
 
@@ -43,7 +44,7 @@ _TAG = rf"(?:;tag=(?P<{{}}>{TOKEN}))?"
 
 # The canonical names that begin as one of those do which are looked for, in any case or as a compact form.
 _HARMLESS = (
-    r"[ABDEGHJKN-SU-Zabdeghjkn-su-z][{TOKEN_CHARS}]*+|"
+    r"[ABDEGHJKN-SUW-Zabdeghjkn-suw-z][{TOKEN_CHARS}]*+|"
     r"Contact|Content-(?:Type|Disposition|Encoding|Language|ID)|Call-Info|"
     r"Min-SE|Min-Expires|MIME-Version|Identity|In-Reply-To|Info-Package|Feature-Caps|Flow-Timer|Timestamp"
 ).replace("{TOKEN_CHARS}", TOKEN_CHARS)
@@ -74,9 +75,11 @@ _LINES = (
     rf"(?:{_HARMLESS}):{TEXT}",
 )
 
+_PLAIN_URI = rf"{_URI}(?:;transport=[A-Za-z]++)?(?:;ob)?"
+
 # A Request-URI other than the plainest is looked into later.
 _START_LINE = (
-    rf"(?:(?P<method>{TOKEN}) (?P<requestURI>(?P<plainURI>{_URI}(?:;transport=[A-Za-z]++)?(?:;ob)?)(?= )|[^ \r\n]++) SIP/2\.0"
+    rf"(?:(?P<method>{TOKEN}) (?P<requestURI>(?P<plainURI>{_PLAIN_URI})(?= )|[^ \r\n]++) SIP/2\.0"
     rf"|SIP/2\.0 (?P<statusCode>[1-6][0-9][0-9]) (?P<reasonPhrase>{TEXT}))"
 )
 

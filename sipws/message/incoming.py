@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sipws.errors import ParseError
 from sipws.message.fields import indexFields, readFields, readPlainFields
-from sipws.message.headers import LISTS, PARSERS, SINGLE, splitList
+from sipws.message.headers import LISTS, splitList
 from sipws.message.limits import NO_LIMITS
 from sipws.message.nameaddr import NameAddr
 from sipws.message.names import NAMES
+from sipws.message.typed import TypedValues
 from sipws.message.uri import URI
-from sipws.message.values import parseText
 from sipws.message.via import Via
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class IncomingMessage:
     @ivar octets: The message as it came.
     @ivar head: Its start line and headers, as text.
     @ivar fields: The lines of each header, by its canonical name; C{None} until they are asked for.
-    @ivar typed: The values that were parsed, by canonical name and index; C{None} before the first.
+    @ivar typed: The values that were asked for, by canonical name; C{None} before the first.
     @ivar isCommon: Whether the parser found it in the common form: with all
         headers that every message has, and with a good Max-Forwards or none.
     @ivar hasMoreVias: Whether there are more Vias than one.
@@ -93,7 +93,7 @@ class IncomingMessage:
     octets: bytes
     head: str
     fields: dict[str, list[str]] | None
-    typed: dict[tuple[str, int], Any] | None
+    typed: dict[str, TypedValues] | None
     isCommon: bool
     hasMoreVias: bool
 
@@ -159,25 +159,15 @@ class IncomingMessage:
         @raise ParseError: It is malformed, or stands more than once where
             it may stand once.
         """
-        canonical = NAMES.get(name) or _canonical(name)
+        return self._values(NAMES.get(name) or _canonical(name)).get(index)
+
+    def _values(self, name: str) -> TypedValues:
         typed = self.typed
         if typed is None:
             typed = self.typed = {}
-        key = (canonical, index)
-        if key not in typed:
-            typed[key] = self._parse(canonical, index)
-        return typed[key]
-
-    def _parse(self, name: str, index: int) -> Any:
-        values = self.getHeaders(name)
-        if len(values) > 1 and name in SINGLE:
-            raise ParseError("stands more than once", header=name)
-        if not 0 <= index < len(values):
-            return None
-        try:
-            return PARSERS.get(name, parseText)(values[index])
-        except ParseError as error:
-            raise ParseError(error.reason, header=name, position=error.position, value=error.value) from None
+        if name not in typed:
+            typed[name] = TypedValues(name, self.getHeaders(name))
+        return typed[name]
 
     @property
     def via(self) -> Via:
@@ -225,8 +215,9 @@ class IncomingMessage:
         @raise ParseError: Something is malformed.
         """
         for name in self.fields or self._readFields():
-            for index in range(len(self.getHeaders(name))):
-                self.parseHeader(name, index)
+            values = self._values(name)
+            for index in range(len(values.entries)):
+                values.get(index)
 
     def _readFields(self) -> dict[str, list[str]]:
         self.fields = indexFields(self.headers)

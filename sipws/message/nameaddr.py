@@ -1,5 +1,6 @@
 """
-Addresses in headers: From, To, Contact, Route and their like (RFC 3261 sections 20.10, 20.20, 20.30, 20.34, 20.39).
+Addresses in headers: From, To, Contact, Route and their like (RFC 3261 sections
+20.10, 20.20, 20.30, 20.34, 20.39).
 """
 
 from __future__ import annotations
@@ -11,7 +12,14 @@ import attrs
 
 from sipws.errors import ParseError
 from sipws.message.grammar import ADDRESS_SPEC, DISPLAY_NAME, SWS, compiled
-from sipws.message.parameters import Parameters, formatParameters, parseParameters, quote, unquote
+from sipws.message.parameters import (
+    Parameters,
+    asParameters,
+    formatParameters,
+    parseParameters,
+    quote,
+    unquote,
+)
 from sipws.message.uri import STAR, URI
 
 __all__ = ["Contact", "NameAddr", "Route"]
@@ -44,7 +52,7 @@ class NameAddr:
 
     displayName: str | None
     uri: URI
-    parameters: Parameters = attrs.field(default=Parameters(), converter=Parameters)
+    parameters: Parameters = attrs.field(default=Parameters(), converter=asParameters)
 
     @classmethod
     def parse(cls: type[_Self], text: str) -> _Self:

@@ -14,6 +14,7 @@ __all__ = [
     "MAX_PARAMETERS",
     "Parameters",
     "QuotedString",
+    "asParameters",
     "formatParameters",
     "lowerCase",
     "parseParameters",
@@ -83,6 +84,15 @@ class Parameters(Mapping[str, "str | None"]):
 
     def __repr__(self) -> str:
         return f"Parameters({self._values!r})"
+
+
+def asParameters(values: Mapping[str, str | None] | Iterable[tuple[str, str | None]]) -> Parameters:
+    """
+    Make L{Parameters} of what is not.
+
+    @param values: A mapping, or pairs of name and value.
+    """
+    return values if isinstance(values, Parameters) else Parameters(values)
 
 
 def parseParameters(text: str, position: int) -> Parameters:

@@ -1,9 +1,11 @@
 """
 What every message is checked for before anybody gets it: one rule, one function.
 
-A rule of requests gives the status code that refuses the request, with its
-reason phrase; a rule of responses gives the reason why it is dropped.  Either
-gives C{None} for what passes.
+A rule of requests gives the status code that refuses the request, and the
+reason phrase where it says more than the registered one (RFC 3261 section
+21.4.1: it "SHOULD identify the syntax problem in more detail"); a rule of
+responses gives the reason why it is dropped.  Either gives C{None} for what
+passes.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from sipws.errors import ParseError
 from sipws.message.grammar import SCHEME, compiled
+from sipws.message.headers import PARSERS
 from sipws.message.host import foldHost
 from sipws.message.incoming import IncomingMessage, IncomingRequest, IncomingResponse
 from sipws.message.outgoing import OutgoingResponse
+from sipws.message.reasons import reasonPhrase
 from sipws.message.via import Via
 
 if TYPE_CHECKING:
@@ -46,14 +50,26 @@ def sanityCheck(message: IncomingRequest | IncomingResponse, ua: IUserAgent, tra
     @param transport: What the answer is sent over: what the message came over.
     @return: Whether it passed.
     """
-    if isinstance(message, IncomingResponse):
-        return all(rule(message, ua) is None for rule in RESPONSE_RULES)
-    for rule in REQUEST_RULES:
-        refusal = rule(message, ua)
-        if refusal is not None:
-            _refuse(message, refusal, transport)
-            return False
+    if isinstance(message, IncomingRequest):
+        for rule in REQUEST_RULES:
+            refusal = rule(message, ua)
+            if refusal is not None:
+                _log(ua, f"{refusal[0]} {refusal[1] or reasonPhrase(refusal[0])}", rule, message)
+                _refuse(message, refusal, transport)
+                return False
+    else:
+        for check in RESPONSE_RULES:
+            reason = check(message, ua)
+            if reason is not None:
+                _log(ua, reason, check, message)
+                return False
     return True
+
+
+def _log(ua: IUserAgent, reason: str, rule: RequestRule | ResponseRule, message: IncomingMessage) -> None:
+    ua.getLogger("sip.sanity").info(
+        "{rule}: {reason}: {message!r}", rule=rule.__name__, reason=reason, message=message
+    )
 
 
 def rejectMalformed(error: ParseError, ua: IUserAgent, transport: ITransport) -> bool:
@@ -67,12 +83,9 @@ def rejectMalformed(error: ParseError, ua: IUserAgent, transport: ITransport) ->
     """
     if error.request is None:
         return False
-    return _refuse(error.request, (400, _phrase(error)), transport)
-
-
-def _phrase(error: ParseError) -> str:
-    # What the sender sees; the value stays here.
-    return "Bad Request" if error.header is None else f"Bad Request - {error.header}: {error.reason}"
+    # Only names that are known go back: any token can be a header's name, but not part of a phrase.
+    known = error.header if error.header in PARSERS else None
+    return _refuse(error.request, (400, known and f"Malformed {known}"), transport)
 
 
 def _refuse(request: IncomingRequest, refusal: Refusal, transport: ITransport) -> bool:
@@ -109,12 +122,12 @@ def checkMandatory(request: IncomingRequest, ua: Any) -> Refusal | None:
     if request.isCommon:
         return None
     missing = missingHeaders(request)
-    return (400, f"Bad Request - {missing[0]} is missing") if missing else None
+    return (400, f"Missing {missing[0]} header field") if missing else None
 
 
 def checkMethod(request: IncomingRequest, ua: Any) -> Refusal | None:
     """RFC 3261 section 8.1.1.5: the method of CSeq "MUST match that of the request", 400."""
-    return None if request.cseqMethod == request.method else (400, "Bad Request - CSeq: another method")
+    return None if request.cseqMethod == request.method else (400, "CSeq with another method")
 
 
 def checkScheme(request: IncomingRequest, ua: Any) -> Refusal | None:
@@ -127,13 +140,13 @@ def checkScheme(request: IncomingRequest, ua: Any) -> Refusal | None:
     try:
         assert request.requestURI
     except ParseError:
-        return (400, "Bad Request - Request-URI")
+        return (400, "Malformed Request-URI")
     return None
 
 
 def checkLength(request: IncomingRequest, ua: Any) -> Refusal | None:
     """RFC 3261 section 18.3: a body shorter than Content-Length, 400."""
-    return (400, "Bad Request - Content-Length: the body is shorter") if isShort(request) else None
+    return (400, "Body shorter than Content-Length") if isShort(request) else None
 
 
 def checkMaxForwards(request: IncomingRequest, ua: Any) -> Refusal | None:
@@ -146,13 +159,16 @@ def checkMaxForwards(request: IncomingRequest, ua: Any) -> Refusal | None:
         return None
     try:
         request.parseHeader("Max-Forwards")
-    except ParseError as error:
-        return (400, _phrase(error))
+    except ParseError:
+        return (400, "Malformed Max-Forwards")
     return None
 
 
 def checkOwn(request: IncomingRequest, ua: Any) -> Refusal | None:
-    """RFC 3261 section 16.3 item 4, as SIP.js has it: a request of our own, outside a dialog, came back: 482."""
+    """
+    RFC 3261 section 16.3 item 4, as SIP.js has it: a request of our own has
+    come back, outside a dialog, 482.
+    """
     prefix = getattr(ua.configuration, "sipjsId", None)
     if prefix and request.toTag is None and request.callID.startswith(prefix):
         return (482, None)
@@ -196,12 +212,19 @@ def checkResponseMandatory(response: IncomingResponse, ua: Any) -> str | None:
 
 
 def checkSingleVia(response: IncomingResponse, ua: Any) -> str | None:
-    """RFC 3261 section 8.1.3.3: "if more than one Via header field value is present ... discard the message"."""
+    """
+    RFC 3261 section 8.1.3.3: "If more than one Via header field value is present
+    in a response, the UAC SHOULD discard the message."
+    """
     return "more than one Via" if response.hasMoreVias else None
 
 
 def checkSentBy(response: IncomingResponse, ua: Any) -> str | None:
-    """RFC 3261 section 18.1.2: a sent-by in Via that "does not match a value that the client transport" sent."""
+    """
+    RFC 3261 section 18.1.2: "If the value of the 'sent-by' parameter in that
+    header field value does not correspond to a value that the client transport is
+    configured to insert into requests, the response MUST be silently discarded."
+    """
     viaHost = getattr(ua.configuration, "viaHost", None)
     if not viaHost or response.sentBy == viaHost.lower() or isOurs(response.sentBy, viaHost):
         return None

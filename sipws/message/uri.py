@@ -23,7 +23,7 @@ from sipws.message.grammar import (
     compiled,
 )
 from sipws.message.host import checkHost, checkPort, foldHost, hostPort, parseHost, parsePort
-from sipws.message.parameters import Parameters, checkParameter, lowerCase
+from sipws.message.parameters import Parameters, asParameters, checkParameter, lowerCase
 
 __all__ = ["STAR", "URI"]
 
@@ -77,7 +77,7 @@ class URI:
     password: str | None = attrs.field(default=None, repr=lambda value: "None" if value is None else "'***'")
     host: str = ""
     port: int | None = None
-    parameters: Parameters = attrs.field(default=Parameters(), converter=Parameters)
+    parameters: Parameters = attrs.field(default=Parameters(), converter=asParameters)
     headers: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_pairs)
     opaque: str = ""
 

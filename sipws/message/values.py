@@ -13,6 +13,7 @@ from sipws.message import grammar
 from sipws.message.grammar import QUOTED_STRING, SWS, TOKEN, compiled
 from sipws.message.parameters import (
     Parameters,
+    asParameters,
     formatParameters,
     lowerCase,
     parseParameters,
@@ -103,7 +104,7 @@ class MediaType:
 
     type: str = attrs.field(converter=lowerCase)
     subtype: str = attrs.field(converter=lowerCase)
-    parameters: Parameters = attrs.field(default=Parameters(), converter=Parameters)
+    parameters: Parameters = attrs.field(default=Parameters(), converter=asParameters)
 
     @classmethod
     def parse(cls, text: str) -> MediaType:
@@ -125,14 +126,15 @@ class MediaType:
 @attrs.frozen
 class Parameterized:
     """
-    A value with parameters: Event, Subscription-State, Content-Disposition, Reason, Session-Expires, Replaces ...
+    A value with parameters: Event, Subscription-State, Content-Disposition,
+    Reason, Session-Expires, Replaces ...
 
     @ivar value: What stands before the parameters.
     @ivar parameters: They.
     """
 
     value: str
-    parameters: Parameters = attrs.field(default=Parameters(), converter=Parameters)
+    parameters: Parameters = attrs.field(default=Parameters(), converter=asParameters)
 
     @classmethod
     def parse(cls, text: str) -> Parameterized:
@@ -163,7 +165,7 @@ class RetryAfter:
 
     seconds: int
     comment: str | None = None
-    parameters: Parameters = attrs.field(default=Parameters(), converter=Parameters)
+    parameters: Parameters = attrs.field(default=Parameters(), converter=asParameters)
 
     @classmethod
     def parse(cls, text: str) -> RetryAfter:

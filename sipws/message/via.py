@@ -9,7 +9,7 @@ import attrs
 from sipws.errors import ParseError
 from sipws.message.grammar import LWS, PORT, SENT_PROTOCOL, SWS, compiled
 from sipws.message.host import checkHost, checkPort, hostPort, parseHost, parsePort
-from sipws.message.parameters import Parameters, formatParameters, parseParameters
+from sipws.message.parameters import Parameters, asParameters, formatParameters, parseParameters
 
 __all__ = ["Via"]
 
@@ -35,7 +35,7 @@ class Via:
     transport: str
     host: str
     port: int | None = None
-    parameters: Parameters = attrs.field(default=Parameters(), converter=Parameters)
+    parameters: Parameters = attrs.field(default=Parameters(), converter=asParameters)
     protocol: str = "SIP"
     version: str = "2.0"
 
