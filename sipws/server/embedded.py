@@ -39,9 +39,9 @@ __all__ = ["EmbeddedServer"]
 PING = b"\r\n\r\n"
 PONG = b"\r\n"
 
-#: The digest algorithms that are offered.  RFC 8760 section 2.3 has the better
-#: one first; but JsSIP and SIP.js look at the first only, and know nothing but MD5.
-ALGORITHMS = ("MD5", "SHA-256")
+#: The digest algorithms that are offered, in the order of RFC 8760 section 2.3:
+#: the better one first.  JsSIP and SIP.js know MD5 alone, and look at the last.
+ALGORITHMS = ("SHA-256", "MD5")
 
 
 class EmbeddedServer:

@@ -64,7 +64,7 @@ class TestRegistrar:
         response = register(client)
 
         assert response.statusCode == 401
-        assert [each.parameters["algorithm"] for each in challenges(response)] == ["MD5", "SHA-256"]
+        assert [each.parameters["algorithm"] for each in challenges(response)] == ["SHA-256", "MD5"]
         assert {each.realm for each in challenges(response)} == {DOMAIN}
         assert not world.server.locations
 
