@@ -1,0 +1,178 @@
+"""
+TCP connections in memory: two ends, and octets that move when they are told to.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import ITCPTransport
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+__all__ = ["End", "Wire"]
+
+
+@implementer(ITCPTransport)
+class End:
+    """
+    One end of a connection: the transport of the protocol that is there.
+
+    @ivar protocol: The protocol; C{None} when it has been told of the connection's end.
+    @ivar disconnecting: Whether it has been closed on this side.
+    """
+
+    def __init__(self, host: IPv4Address, peer: IPv4Address) -> None:
+        self.protocol: Any = None
+        self.disconnecting = False
+        self.disconnected = False
+        self._outgoing: list[bytes] = []
+        self._aborted = False
+        self._host = host
+        self._peer = peer
+
+    # ITransport
+
+    def write(self, data: bytes) -> None:
+        """Send octets."""
+        if not self.disconnecting:
+            self._outgoing.append(bytes(data))
+
+    def writeSequence(self, data: Any) -> None:
+        """Send octets."""
+        self.write(b"".join(data))
+
+    def loseConnection(self) -> None:
+        """Close, when all that was written has gone out."""
+        self.disconnecting = True
+
+    def abortConnection(self) -> None:
+        """Close at once."""
+        self.disconnecting = True
+        self._aborted = True
+        self._outgoing.clear()
+
+    def getPeer(self) -> IPv4Address:
+        """Give the other end's address."""
+        return self._peer
+
+    def getHost(self) -> IPv4Address:
+        """Give this end's address."""
+        return self._host
+
+    # The rest of ITCPTransport, without effect on what is in memory.
+
+    def loseWriteConnection(self) -> None:
+        """Half-closing is not modelled."""
+
+    def getTcpNoDelay(self) -> bool:
+        """Say that nothing is held back."""
+        return True
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Take notice: nothing is held back in any case."""
+
+    def getTcpKeepAlive(self) -> bool:
+        """Say that TCP's own keep-alive is off."""
+        return False
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Take notice: TCP's own keep-alive is not modelled."""
+
+    def registerProducer(self, producer: object, streaming: bool) -> None:
+        """Back-pressure is not modelled: what is written is kept until it is read."""
+
+    def unregisterProducer(self) -> None:
+        """See L{registerProducer}."""
+
+    # For the wire.
+
+    @property
+    def aborted(self) -> bool:
+        """Whether it has been closed without waiting for what was written."""
+        return self._aborted
+
+    def take(self) -> bytes:
+        """Take what has been written."""
+        data, self._outgoing[:] = b"".join(self._outgoing), []
+        return data
+
+    def deliver(self, data: bytes) -> None:
+        """Give octets to the protocol."""
+        if self.protocol is not None:
+            self.protocol.dataReceived(data)
+
+    def end(self, error: Exception) -> None:
+        """Tell the protocol of the connection's end."""
+        protocol, self.protocol = self.protocol, None
+        self.disconnecting = self.disconnected = True
+        if protocol is not None:
+            protocol.connectionLost(Failure(error))
+
+
+class Wire:
+    """
+    One connection.
+
+    @ivar client: The end of whoever connected.
+    @ivar server: The other end.
+    @ivar stalled: Whether octets, and the news of the other side's closing, stay on the way.
+    """
+
+    def __init__(self, host: str, port: int, serial: int) -> None:
+        """
+        @param host: The server's IP address.
+        @param port: The server's port.
+        @param serial: A number that no other wire of the network has.
+        """
+        clientAddress = IPv4Address("TCP", "127.0.0.1", 49152 + serial % 16384)
+        serverAddress = IPv4Address("TCP", host, port)
+        self.client = End(clientAddress, serverAddress)
+        self.server = End(serverAddress, clientAddress)
+        self.stalled = False
+
+    @property
+    def over(self) -> bool:
+        """Whether both ends have been told of the connection's end."""
+        return self.client.disconnected and self.server.disconnected
+
+    def drop(self) -> None:
+        """Break the connection, as when a cable is cut and both sides are told."""
+        for end in (self.client, self.server):
+            if not end.disconnected:
+                end.end(ConnectionLost())
+
+    def pump(self) -> bool:
+        """
+        Move what has been written so far.
+
+        @return: Whether anything moved.
+        """
+        moved = self._move(self.client, self.server)
+        moved = self._move(self.server, self.client) or moved
+        moved = self._closeFrom(self.client, self.server) or moved
+        return self._closeFrom(self.server, self.client) or moved
+
+    def _move(self, source: End, target: End) -> bool:
+        if self.stalled:
+            return False
+        data = source.take()
+        if data:
+            target.deliver(data)
+        return bool(data)
+
+    def _closeFrom(self, closer: End, other: End) -> bool:
+        if not closer.disconnecting or closer.disconnected:
+            return False
+        if closer.aborted:
+            closer.end(ConnectionAborted())
+        elif self.stalled:
+            # It cannot get rid of what it has written.
+            return False
+        else:
+            closer.end(ConnectionDone())
+        if not other.disconnected and not self.stalled:
+            other.end(ConnectionLost() if closer.aborted else ConnectionDone())
+        return True
