@@ -150,7 +150,7 @@ class InviteServerTransaction(ServerTransaction):
     A transaction of an INVITE (RFC 3261 section 17.2.1, RFC 6026).
 
     It sends a 100 by itself where nothing else was sent within 200 ms.
-    Repeating a 2xx until its ACK comes is for its user to do, with L{respond}.
+    Repeating a 2xx until its ACK comes is for its user to do, with C{respond}.
     """
 
     __slots__ = ("_onAck", "_onTimeout")

@@ -95,7 +95,8 @@ class Timers:
         # a Status-Code of 100 if it has not otherwise responded after the amount of time
         # it takes a client transaction's Timer E to be reset to T2."
         elapsed, interval = 0.0, self.T1
-        while interval < self.T2:
+        # Above 0: what is not is refused only after this.
+        while 0 < interval < self.T2:
             elapsed += interval
             interval = min(2 * interval, self.T2)
         return elapsed
