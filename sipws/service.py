@@ -1,5 +1,5 @@
 """
-User agents and the embedded server as services (L{twisted.application.service}).
+User agents and the embedded server as services (C{twisted.application.service}).
 
 In a C{.tac} file::
 

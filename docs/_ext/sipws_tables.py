@@ -81,13 +81,14 @@ def refusedOptions(argument: str) -> str:
 
 def eventsOfUserAgent(argument: str) -> str:
     """Make a list-table of the table in the docstring of L{sipws.ua.events}."""
-    header, *rows = _simpleTable(inspect.getdoc(events) or "")
+    header, *rows = _simpleTable(inspect.cleandoc(events.__doc__ or ""))
+    rows = [[literal(name), *others] for name, *others in rows]
     return listTable([cell.capitalize() for cell in header], rows, "20 30 50")
 
 
 def _simpleTable(text: str) -> Iterator[list[str]]:
     """Read the rows of a simple table; a row whose first cell is empty continues the one before."""
-    borders = [line for line in text.splitlines() if line.startswith("===")]
+    borders = [line for line in text.splitlines() if line.strip().startswith("===")]
     starts = [match.start() for match in re.finditer("=+", borders[0])]
     body = text.split(borders[0])[1:3]
     row: list[str] = []
@@ -97,11 +98,11 @@ def _simpleTable(text: str) -> Iterator[list[str]]:
         cells = [line[start:end].strip() for start, end in pairwise([*starts, None])]
         if cells[0]:
             if row:
-                yield [fromEpytext(cell) for cell in row]
+                yield row
             row = cells
         else:
             row = [f"{old} {new}".strip() for old, new in zip(row, cells, strict=True)]
-    yield [fromEpytext(cell) for cell in row]
+    yield row
 
 
 def machine(argument: str) -> str:

@@ -174,7 +174,7 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
         """
         Try again after the gap, or tell the transport that there were enough attempts.
 
-        @param connector: As of L{ReconnectingClientFactory}; there is but one.
+        @param connector: As of C{ReconnectingClientFactory}; there is but one.
         """
         configuration = self.owner.ua.configuration
         gap = configuration.wsServerReconnectionTimeout

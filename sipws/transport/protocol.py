@@ -110,7 +110,7 @@ class SIPWebSocketClientProtocol(WebSocketClientProtocol):
         super().connectionMade()
 
     def handshakeCompleted(self) -> None:
-        """TLS is up (L{IHandshakeListener})."""
+        """TLS is up (C{IHandshakeListener})."""
         if not self._opened:
             self.factory.timings.secured()
 

@@ -51,7 +51,7 @@ class UserAgent(Emitter):
     It is also the emitter of the events that L{sipws.ua.events} lists.
 
     @ivar configuration: Its configuration, with what was left open filled in.
-    @ivar transport: The transport in use; C{None} before the first L{start}.
+    @ivar transport: The transport in use; C{None} before the first C{start}.
     @ivar status: One of the C{STATUS_*} of L{C}.
     @ivar error: C{C.NETWORK_ERROR} while no server can be reached, otherwise C{None}.
     @ivar transactions: The open transactions.

@@ -1,18 +1,18 @@
 """
-The events of a user agent, and an emitter that no listener can break.
+The events of a user agent, and an emitter that no listener can break::
 
-=====================  =============================  ==============================================
-event                  arguments                      when
-=====================  =============================  ==============================================
-C{connecting}          transport, attempts            each attempt to connect, counted from 1
-C{connected}           transport                      the WebSocket is open
-C{disconnected}        transport                      it was closed, or its server was given up;
-                                                      C{transport.lastTransportError} says why
-C{registered}          response                       each 200 to a REGISTER
-C{unregistered}        response or C{None}, cause     the binding is gone: asked for, lost or expired
-C{registrationFailed}  response or C{None}, cause     a REGISTER came to nothing; it is tried again
-C{message}             request                        a MESSAGE came, and no rule refused it
-=====================  =============================  ==============================================
+    ==================  =========================  ===================================================
+    event               arguments                  when
+    ==================  =========================  ===================================================
+    connecting          transport, attempts        each attempt to connect, counted from 1
+    connected           transport                  the WebSocket is open
+    disconnected        transport                  it was closed, or its server was given up;
+                                                   transport.lastTransportError says why
+    registered          response                   each 200 to a REGISTER
+    unregistered        response or None, cause    the binding is gone: asked for, lost or expired
+    registrationFailed  response or None, cause    a REGISTER came to nothing; it is tried again
+    message             request                    a MESSAGE came, and no rule refused it
+    ==================  =========================  ===================================================
 
 A cause is one of the texts of L{sipws.ua.causes}, as in SIP.js 0.7.
 """
