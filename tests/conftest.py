@@ -21,6 +21,8 @@ from twisted.internet import defer, task
 from twisted.logger import ILogObserver, LogLevel, formatEvent, globalLogPublisher
 from zope.interface import implementer
 
+from tests.counterparts import peersAreRequired
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -186,10 +188,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     Leave out, by name, the tests whose peer is not installed.
 
-    Where C{SIPWS_REQUIRE_PEERS} is set, as in CI, they run and fail instead:
-    there nothing may go missing unnoticed.
+    In CI they run and fail instead, see L{peersAreRequired}.
     """
-    if os.environ.get("SIPWS_REQUIRE_PEERS"):
+    if peersAreRequired():
         return
     for marker, reason in _missingPeers():
         for item in items:
@@ -202,5 +203,6 @@ def _missingPeers() -> list[tuple[str, str]]:
     if shutil.which("kamailio", path=os.environ.get("PATH", "") + ":/usr/sbin") is None:
         missing.append(("kamailio", "Kamailio is not installed"))
     if shutil.which("node") is None or not (INTEROP / "node_modules").is_dir():
-        missing.append(("node", "Node.js or the modules of tests/interop are not installed"))
+        how = "npm install --ignore-scripts --prefix tests/interop"
+        missing.append(("node", f"Node.js or the modules of tests/interop are not installed: {how}"))
     return missing

@@ -12,7 +12,12 @@ import os
 
 import pytest
 
-__all__ = ["requireCounterpart"]
+__all__ = ["peersAreRequired", "requireCounterpart"]
+
+
+def peersAreRequired() -> bool:
+    """Whether nothing may go missing unnoticed: in CI, and where C{SIPWS_REQUIRE_PEERS} is set."""
+    return bool(os.environ.get("SIPWS_REQUIRE_PEERS")) or os.environ.get("CI", "").lower() == "true"
 
 
 def requireCounterpart(name: str, present: bool, how: str) -> None:
@@ -26,6 +31,6 @@ def requireCounterpart(name: str, present: bool, how: str) -> None:
     if present:
         return
     message = f"{name} is not installed: {how}"
-    if os.environ.get("CI", "").lower() == "true":
+    if peersAreRequired():
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
