@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_twisted
-from twisted.internet.defer import Deferred
 
-from sipws import Configuration, IncomingRequest, UserAgent
-from sipws.service import UserAgentService
+from sipws import IncomingRequest
 from sipws.tap import Options
-from tests.loopback import Loopback, openServer
+from tests.inmemory import SERVER, World
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.rst").read_text()
@@ -24,21 +21,12 @@ BOT, PROGRAM = (
     for block in re.findall(r"^\.\. code-block:: python\n\n((?:    .*\n|\n)+)", README, re.MULTILINE)
 )
 
-embedded = pytest_twisted.async_yield_fixture(openServer)
-
 
 def execute(code: str) -> dict[str, Any]:
     """Run a block as the module that it would be."""
     names: dict[str, Any] = {}
     exec(compile(code, "README.rst", "exec"), names)
     return names
-
-
-def registered(loopback: Loopback, name: str) -> UserAgent:
-    from twisted.internet import reactor
-
-    configuration = Configuration(uri=f"sip:{name}@localhost", wsServers=loopback.uri, stopTimeout=2)
-    return UserAgent(configuration, reactor)
 
 
 def test_opensWithItsTwoCommands() -> None:
@@ -54,47 +42,30 @@ def test_opensWithItsTwoCommands() -> None:
         assert re.fullmatch(expression, command)
 
 
-@pytest_twisted.ensureDeferred
-async def test_theBotTellsTheTime(embedded: Loopback) -> None:
-    from twisted.internet import reactor
+def test_theBotTellsTheTime() -> None:
+    world = World()
+    world.start("clock", execute(BOT)["bot"])
+    heard: list[IncomingRequest] = []
+    alice = world.start("alice", lambda ua: ua.handle("MESSAGE", heard.append))
 
-    bot = execute(BOT)["bot"]
-    service = UserAgentService(Configuration(uri="clock@localhost", wsServers=embedded.uri), bot, reactor)
-    service.startService()
-    assert service.userAgent is not None
-    await service.userAgent.whenRegistered()
-    alice = registered(embedded, "alice")
-    answer: Deferred[IncomingRequest] = Deferred()
-    alice.handle("MESSAGE", answer.callback)
-    alice.start()
-    await alice.whenRegistered()
-
-    response = await alice.message("clock", "What time is it?")
-    said = await answer
-    await alice.stop()
-    await service.stopService()
+    response = world.resultOf(alice.message("clock", "What time is it?"))
 
     assert response.statusCode == 200
-    assert re.fullmatch(r"It is \d\d:\d\d\.", said.body.decode())
-    assert said.getHeader("In-Reply-To") == response.callID
+    (answer,) = heard
+    assert re.fullmatch(r"It is \d\d:\d\d\.", answer.body.decode())
+    assert answer.getHeader("In-Reply-To") == response.callID
 
 
 def test_theBotHasFifteenLinesAtMost() -> None:
     assert len([line for line in BOT.splitlines() if line.strip()]) <= 15
 
 
-@pytest_twisted.ensureDeferred
-async def test_theProgramSends(embedded: Loopback) -> None:
-    from twisted.internet import reactor
-
+def test_theProgramSends() -> None:
+    world = World()
     received: list[IncomingRequest] = []
-    bob = registered(embedded, "bob")
-    bob.handle("MESSAGE", received.append)
-    bob.start()
-    await bob.whenRegistered()
+    world.start("bob", lambda ua: ua.handle("MESSAGE", received.append))
 
-    status = await execute(PROGRAM)["send"](reactor, embedded.uri, "Hello")
-    await bob.stop()
+    status = world.resultOf(execute(PROGRAM)["send"](world.reactor, SERVER, "Hello"))
 
     assert status == 200
     assert [request.body for request in received] == [b"Hello"]

@@ -19,10 +19,10 @@ from sipws import Configuration, UserAgent
 from sipws.server import EmbeddedServer
 from sipws.service import EmbeddedServerService, SequentialService, UserAgentService
 from tests.conftest import FlushLoggedErrors
-from tests.loopback import Loopback, guardedServer, openServer
+from tests.inmemory import SERVER, World
+from tests.loopback import Loopback, openServer
 
 embedded = pytest_twisted.async_yield_fixture(openServer)
-guarded = pytest_twisted.async_yield_fixture(guardedServer)
 
 
 @pytest.fixture
@@ -47,104 +47,136 @@ def logged() -> Iterator[list[str]]:
     globalLogPublisher.removeObserver(observe)
 
 
-def configure(server: str, **options: Any) -> Configuration:
-    return Configuration(**{"uri": "sip:alice@localhost", "wsServers": server, "stopTimeout": 2, **options})
-
-
 class TestUserAgentService:
-    @pytest_twisted.ensureDeferred
-    async def test_runsAUserAgentFromStartToStop(
-        self, reactor: Any, embedded: Loopback, logged: list[str]
-    ) -> None:
+    def test_runsAUserAgentFromStartToStop(self, logged: list[str]) -> None:
         """It is registered while the service runs, and not any more when its stop has fired."""
+        world = World()
         started: list[UserAgent] = []
-        service = UserAgentService(configure(embedded.uri), started.append, reactor)
+        service = UserAgentService(world.configure("alice"), started.append, world.reactor)
 
         service.startService()
-        userAgent = started[0]
-        assert service.userAgent is started[0]
+        world.network.advance(0)
+        assert [service.userAgent] == started
         assert service.running
-        await userAgent.whenRegistered()
+        assert world.registered("alice")
         stopped = service.stopService()
         assert not service.running
-        await stopped
+        world.resultOf(stopped)
 
+        assert not world.registered("alice")
         assert service.userAgent is None
-        assert userAgent.status == UserAgent.C.STATUS_USER_CLOSED
+        assert started[0].status == UserAgent.C.STATUS_USER_CLOSED
+        assert world.network.openSockets == 0
+        assert world.reactor.getDelayedCalls() == []
         assert logged == [
-            f"sip:alice@localhost is registered on {embedded.uri}",
+            f"sip:alice@localhost is registered on {SERVER}",
             "sip:alice@localhost is unregistered",
         ]
 
-    @pytest_twisted.ensureDeferred
-    async def test_theApplicationIsCalledBeforeTheUserAgentStarts(
-        self, reactor: Any, embedded: Loopback
-    ) -> None:
-        seen: list[int] = []
-        service = UserAgentService(configure(embedded.uri), lambda ua: seen.append(ua.status), reactor)
+    def test_stopIsBoundedWhereTheServerIsSilent(self) -> None:
+        world = World()
+        service = UserAgentService(world.configure("alice", stopTimeout=3), lambda ua: None, world.reactor)
+        service.startService()
+        world.network.advance(0)
+        for wire in world.network._wires:
+            wire.stalled = True
+
+        stopped = service.stopService()
+        world.network.advance(3)
+
+        assert stopped.called
+
+    def test_refreshesAreNotLogged(self, logged: list[str]) -> None:
+        world = World()
+        service = UserAgentService(world.configure("alice"), lambda ua: None, world.reactor)
 
         service.startService()
-        await service.stopService()
+        world.network.advance(3 * 600)
+
+        assert logged == [f"sip:alice@localhost is registered on {SERVER}"]
+
+    def test_aRegistrationThatIsLostAndComesBackIsLogged(self, logged: list[str]) -> None:
+        world = World()
+        service = UserAgentService(world.configure("alice"), lambda ua: None, world.reactor)
+        service.startService()
+        world.network.advance(0)
+
+        world.network._wires[0].drop()
+        world.network.advance(10)
+
+        assert logged == [
+            f"sip:alice@localhost is registered on {SERVER}",
+            "sip:alice@localhost is unregistered: Connection Error",
+            f"sip:alice@localhost is registered on {SERVER}",
+        ]
+
+    def test_theApplicationIsCalledBeforeTheUserAgentStarts(self) -> None:
+        world = World()
+        seen: list[int] = []
+
+        def application(userAgent: UserAgent) -> None:
+            seen.append(userAgent.status)
+
+        UserAgentService(world.configure("alice"), application, world.reactor).startService()
 
         assert seen == [UserAgent.C.STATUS_INIT]
 
-    def test_anApplicationThatRaisesStartsNothing(self, reactor: Any, embedded: Loopback) -> None:
+    def test_anApplicationThatRaisesStartsNothing(self) -> None:
+        world = World()
+
         def application(userAgent: UserAgent) -> None:
             raise LookupError("no such thing")
 
-        service = UserAgentService(configure(embedded.uri), application, reactor)
+        service = UserAgentService(world.configure("alice"), application, world.reactor)
 
         with pytest.raises(LookupError):
             service.startService()
 
         assert not service.running
         assert service.userAgent is None
+        assert world.network.attempts == 0
 
-    @pytest_twisted.ensureDeferred
-    async def test_canBeStartedAgain(self, reactor: Any, embedded: Loopback) -> None:
+    def test_canBeStartedAgain(self) -> None:
         """Each start makes a user agent of its own, and calls the application with it."""
+        world = World()
         started: list[UserAgent] = []
-        service = UserAgentService(configure(embedded.uri), started.append, reactor)
+        service = UserAgentService(world.configure("alice"), started.append, world.reactor)
 
         for _ in range(2):
             service.startService()
-            await started[-1].whenRegistered()
-            await service.stopService()
+            world.network.advance(0)
+            assert world.registered("alice")
+            world.resultOf(service.stopService())
 
         assert started[0] is not started[1]
 
     @pytest_twisted.ensureDeferred
     async def test_withoutAReactorItRunsOnThatOfTheProcess(self, embedded: Loopback) -> None:
         started: list[UserAgent] = []
-        service = UserAgentService(configure(embedded.uri), started.append)
+        configuration = Configuration(uri="alice@localhost", wsServers=embedded.uri)
+        service = UserAgentService(configuration, started.append)
 
         service.startService()
         await started[0].whenRegistered()
         await service.stopService()
 
-    def test_stoppingWhatDoesNotRunIsDoneAtOnce(self, reactor: Any) -> None:
-        service = UserAgentService(configure("ws://127.0.0.1:9"), lambda ua: None, reactor)
+    def test_stoppingWhatDoesNotRunIsDoneAtOnce(self) -> None:
+        world = World()
+        service = UserAgentService(world.configure("alice"), lambda ua: None, world.reactor)
 
         assert service.stopService().called
 
-    @pytest_twisted.ensureDeferred
-    async def test_aRefusedRegistrationIsLoggedWithItsReason(
-        self, reactor: Any, guarded: Loopback, logged: list[str]
-    ) -> None:
-        failed: Deferred[None] = Deferred()
-        service = UserAgentService(
-            configure(guarded.uri, password="wrong-and-secret"),
-            lambda ua: ua.on("registrationFailed", lambda *args: failed.callback(None)),
-            reactor,
-        )
+    def test_aRefusedRegistrationIsLoggedWithItsReason(self, logged: list[str]) -> None:
+        world = World({"alice": "ecila"})
+        configuration = world.configure("alice", password="wrong-and-secret")
+        service = UserAgentService(configuration, lambda ua: None, world.reactor)
 
         service.startService()
-        await failed
-        await service.stopService()
+        world.network.advance(0)
 
-        (line, *_) = logged
-        assert line.startswith("sip:alice@localhost could not register: 4")
-        assert not any("secret" in line for line in logged)
+        (line,) = logged
+        assert line.startswith("sip:alice@localhost could not register: 40")
+        assert "secret" not in line
 
 
 class TestEmbeddedServerService:
