@@ -132,8 +132,8 @@ class MemoryNetwork:
 
     @property
     def openSockets(self) -> int:
-        """How many TCP connections there are, those included that are being made."""
-        return len(self._wires) + len(self._knocking)
+        """How many TCP connections the clients have, those included that are being made."""
+        return len(self._knocking) + sum(not wire.client.disconnected for wire in self._wires)
 
     # Time.
 

@@ -70,7 +70,7 @@ class Attempt(Factory):
         """Give it up: no trace is left of it, and nobody is told."""
         self.connector = None
         pending, self.pending = self.pending, None
-        if pending is not None and not pending.called:
+        if pending is not None:
             pending.cancel()
         if self.socket is not None:
             _abort(self.socket)
