@@ -25,6 +25,7 @@ from sipws.message.grammar import (
     TOKEN_CHARS,
     TOPLABEL,
     UNRESERVED_CHARS,
+    VISIBLE,
     WORD,
     compiled,
 )
@@ -38,7 +39,9 @@ COMMON_HEADERS = 64
 _PORT = r"(?:[1-5][0-9]{4}|[1-9][0-9]{0,3})(?![0-9])"
 _HOST = rf"(?:(?:{DOMAINLABEL}\.)*{TOPLABEL}|{IPV4_ADDRESS}(?![{TOKEN_CHARS}]))(?::{_PORT})?"
 _URI = rf"sips?:(?:[{UNRESERVED_CHARS}&=+$,;?/]++@)?{_HOST}"
-_ADDRESS = rf"(?:(?:{QUOTED_STRING} ?|(?:{TOKEN} )++)?<{_URI}(?:;user=phone)?>|{_URI})"
+# RFC 8217: without angle brackets no comma, semicolon or question mark.
+_BARE_URI = rf"sips?:(?:[{UNRESERVED_CHARS}&=+$/]++@)?{_HOST}"
+_ADDRESS = rf"(?:(?:{QUOTED_STRING} ?|(?:{TOKEN} )++)?<{_URI}(?:;user=phone)?>|{_BARE_URI})"
 
 _TAG = rf"(?:;tag=(?P<{{}}>{TOKEN}))?"
 
@@ -79,7 +82,7 @@ _PLAIN_URI = rf"{_URI}(?:;transport=[A-Za-z]++)?(?:;ob)?"
 
 # A Request-URI other than the plainest is looked into later.
 _START_LINE = (
-    rf"(?:(?P<method>{TOKEN}) (?P<requestURI>(?P<plainURI>{_PLAIN_URI})(?= )|[^ \r\n]++) SIP/2\.0"
+    rf"(?:(?P<method>{TOKEN}) (?P<requestURI>(?P<plainURI>{_PLAIN_URI})(?= )|{VISIBLE}) SIP/2\.0"
     rf"|SIP/2\.0 (?P<statusCode>[1-6][0-9][0-9]) (?P<reasonPhrase>{TEXT}))"
 )
 
@@ -96,7 +99,9 @@ COMMON_HEAD = compiled(
 )
 
 #: A value of From or To in its common form.
-COMMON_ADDRESS = compiled(f"{_ADDRESS}{_TAG.format('tag')}")
+COMMON# RFC 8217: without angle brackets no comma, semicolon or question mark.
+_BARE_URI = rf"sips?:(?:[{UNRESERVED_CHARS}&=+$/]++@)?{_HOST}"
+_ADDRESS = compiled(f"{_ADDRESS}{_TAG.format('tag')}")
 
 #: An entry of Via in its common form.
 COMMON_VIA = compiled(_numbered(_VIA))

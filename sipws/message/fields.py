@@ -23,11 +23,12 @@ _NAME = compiled(rf"([{TOKEN_CHARS}]++){SWS}:")
 _PLAIN_FIELD = re.compile(r"\r\n([^:]++):[ \t]*+([^\r]*+)")
 
 
-def splitHead(text: str) -> tuple[str, str]:
+def splitHead(text: str, offset: int = 0) -> tuple[str, str]:
     """
     Split a head into the start line and the rest.
 
     @param text: The message up to its empty line.
+    @param offset: Where in the message it begins, in octets.
     @return: The start line, and the header lines with the CRLF before each.
     @raise ParseError: There is a CR or LF that is no line end: "each
         message-header line, and the empty line MUST be terminated by a
@@ -39,7 +40,7 @@ def splitHead(text: str) -> tuple[str, str]:
     if text.count("\r") != lines or text.count("\n") != lines:
         stray = _STRAY.search(text)
         assert stray is not None
-        raise ParseError("a CR or LF that is no line end", position=_octets(text, stray.start()))
+        raise ParseError("a CR or LF that is no line end", position=offset + _octets(text, stray.start()))
     return start, text[len(start) :]
 
 
@@ -92,19 +93,20 @@ def readPlainFields(text: str) -> list[tuple[str, str]]:
     return [(NAMES[name], value.rstrip(" \t")) for name, value in _PLAIN_FIELD.findall(text)]
 
 
-def salvageFields(text: str) -> list[tuple[str, str]]:
+def salvageFields(text: str, limits: Limits) -> list[tuple[str, str]]:
     """
     Read those headers that can be read, of a head that is malformed.
 
     Controls are replaced: what is found here goes back to its sender.
 
     @param text: The lines of the head.
+    @param limits: What is too much: it is left out.
     @return: Pairs of canonical name and value.
     """
     pairs = []
-    for line in _FOLD.sub(" ", text).split("\r\n"):
+    for line in _FOLD.sub(" ", text).split("\r\n", limits.headers)[: limits.headers]:
         match = _NAME.match(line)
-        if match is not None:
+        if match is not None and len(line) <= limits.headerLength:
             value = _CONTROLS.sub("?", line[match.end() :].replace("\r", "?").replace("\n", "?"))
             pairs.append((NAMES[match[1]], value.strip(" \t")))
     return pairs

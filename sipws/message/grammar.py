@@ -47,6 +47,7 @@ __all__ = [
     "TOPLABEL",
     "UNRESERVED_CHARS",
     "USER",
+    "VISIBLE",
     "WORD",
     "compiled",
 ]
@@ -92,6 +93,9 @@ WORD = rf'[{TOKEN_CHARS}()<>:\\"/\[\]?{{}}]++'
 # cannot occur in decoded text.)
 TEXT_CHARS = r"\t -~\x80-\U0010ffff"
 TEXT = rf"[{TEXT_CHARS}]*+"
+
+# TEXT-UTF8char
+VISIBLE = r"[!-~\x80-\U0010ffff]++"
 
 # quoted-string  =  SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE
 # qdtext         =  LWS / %x21 / %x23-5B / %x5D-7E / UTF8-NONASCII

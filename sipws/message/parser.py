@@ -7,18 +7,18 @@ from __future__ import annotations
 import re
 
 from sipws.errors import ParseError
-from sipws.message.common import COMMON_HEAD
 from sipws.message.fields import indexFields, readFields, splitHead
-from sipws.message.grammar import SIP_VERSION, TEXT, TOKEN, compiled
+from sipws.message.grammar import SIP_VERSION, TEXT, TOKEN, VISIBLE, compiled
 from sipws.message.incoming import IncomingRequest, IncomingResponse
 from sipws.message.limits import DEFAULT_LIMITS, Limits
 from sipws.message.routing import READERS
-from sipws.message.salvage import salvage
+from sipws.message.salvage import beginOf, salvage
+from sipws.message.shortcut import parseCommon
 
-__all__ = ["parseMessage"]
+__all__ = ["parseMessage", "parseThoroughly"]
 
 # Request-Line  =  Method SP Request-URI SP SIP-Version CRLF
-_REQUEST_LINE = compiled(rf"({TOKEN}) ([^ \t]++) ({SIP_VERSION})")
+_REQUEST_LINE = compiled(rf"({TOKEN}) ({VISIBLE}) ({SIP_VERSION})")
 # Status-Line   =  SIP-Version SP Status-Code SP Reason-Phrase CRLF
 # RFC 3261 section 7.2: "SIP/2.0 allows six values for the first digit".
 _STATUS_LINE = compiled(rf"({SIP_VERSION}) ([1-6][0-9][0-9]) ({TEXT})")
@@ -45,7 +45,7 @@ def parseMessage(
     """
     octets = data if type(data) is bytes else _toOctets(data)
     try:
-        message = _parseCommon(octets, limits) or _parse(octets, limits)
+        message = parseCommon(octets, limits) or parseThoroughly(octets, limits)
         if strict:
             message.parseAll()
     except ParseError as error:
@@ -55,7 +55,7 @@ def parseMessage(
 
 
 def _toOctets(data: bytes | str) -> bytes:
-    if not isinstance(data, str):
+    if isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data)
     try:
         return data.encode("utf-8")
@@ -63,76 +63,14 @@ def _toOctets(data: bytes | str) -> bytes:
         raise ParseError("text that UTF-8 cannot say", position=error.start) from None
 
 
-def _parseCommon(octets: bytes, limits: Limits) -> IncomingRequest | IncomingResponse | None:
-    """Parse a message whose head has the common form; C{None} for others, malformed ones among them."""
-    head, _, body = octets.partition(b"\r\n\r\n")
-    if len(head) > limits.commonHead or len(octets) > limits.messageSize:
-        return None
-    try:
-        text = head.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    match = COMMON_HEAD.fullmatch(text)
-    if match is None:
-        return None
-    (
-        method,
-        requestURI,
-        plainURI,
-        statusCode,
-        reasonPhrase,
-        moreVias,
-        sentBy,
-        branch,
-        _,
-        _,
-        sender,
-        fromTag,
-        recipient,
-        toTag,
-        callID,
-        cseq,
-        cseqMethod,
-        contentLength,
-        _,
-    ) = match.groups()
-    if sentBy is None or sender is None or recipient is None or callID is None or cseq is None:
-        return None
-    message: IncomingRequest | IncomingResponse
-    if method is not None:
-        message = request = IncomingRequest()
-        request.method = method
-        request.requestURIText = requestURI
-        request.parsedURI = None
-        request.hasPlainURI = plainURI is not None
-    else:
-        message = response = IncomingResponse()
-        response.method = cseqMethod
-        response.statusCode = int(statusCode)
-        response.reasonPhrase = reasonPhrase
-    message.octets = octets
-    message.head = text
-    message.fields = message.typed = message.transport = None
-    message.isCommon = True
-    message.hasMoreVias = moreVias is not None
-    message.version = "SIP/2.0"
-    message.sentBy = sentBy.lower()
-    message.viaBranch = branch
-    message.fromTag = fromTag
-    message.toTag = toTag
-    message.callID = callID
-    message.cseq = int(cseq)
-    message.cseqMethod = cseqMethod
-    if contentLength is None:
-        message.contentLength = None
-        message.body = body
-    else:
-        message.contentLength = length = int(contentLength)
-        message.body = body if len(body) <= length else body[:length]
-    return message
+def parseThoroughly(octets: bytes, limits: Limits) -> IncomingRequest | IncomingResponse:
+    """
+    Parse a message of whatever form, header by header.
 
-
-def _parse(octets: bytes, limits: Limits) -> IncomingRequest | IncomingResponse:
+    @param octets: The message.
+    @param limits: What is too much.
+    @raise ParseError: It is malformed.
+    """
     start, fields, body = _split(octets, limits)
     message = _readStartLine(start)
     message.octets = octets
@@ -152,9 +90,7 @@ def _parse(octets: bytes, limits: Limits) -> IncomingRequest | IncomingResponse:
 def _split(octets: bytes, limits: Limits) -> tuple[str, str, bytes]:
     if len(octets) > limits.messageSize:
         raise ParseError(f"longer than {limits.messageSize} octets (limit messageSize)")
-    # RFC 3261 section 7.5: "Implementations processing SIP messages over stream-oriented transports MUST
-    # ignore any CRLF appearing before the start-line".
-    skipped = len(octets) - len(octets.lstrip(b"\r\n"))
+    skipped = beginOf(octets)
     end = octets.find(b"\r\n\r\n", skipped)
     if end < 0:
         raise ParseError("no empty line after the headers", position=len(octets))
@@ -164,7 +100,7 @@ def _split(octets: bytes, limits: Limits) -> tuple[str, str, bytes]:
         text = octets[skipped:end].decode("utf-8")
     except UnicodeDecodeError as error:
         raise ParseError("an octet that is not UTF-8", position=skipped + error.start) from None
-    start, fields = splitHead(text)
+    start, fields = splitHead(text, skipped)
     return start, fields, octets[end + 4 :]
 
 

@@ -4,6 +4,7 @@ What can be had of a request that is malformed: enough to answer it.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 from sipws.errors import ParseError
@@ -13,9 +14,24 @@ from sipws.message.incoming import IncomingRequest
 from sipws.message.limits import Limits
 from sipws.message.routing import READERS
 
-__all__ = ["salvage"]
+__all__ = ["beginOf", "salvage"]
 
+_EMPTY_LINES = re.compile(rb"(?:\r\n)*+")
 _METHOD = compiled(TOKEN)
+_TAG = compiled(rf"; ?[Tt][Aa][Gg] ?= ?({TOKEN})")
+
+
+def beginOf(octets: bytes) -> int:
+    """
+    Say where a message begins: "Implementations processing SIP messages over
+    stream-oriented transports MUST ignore any CRLF appearing before the
+    start-line" (RFC 3261 section 7.5).
+
+    @param octets: The message.
+    """
+    match = _EMPTY_LINES.match(octets)
+    assert match is not None
+    return match.end()
 
 
 def salvage(octets: bytes, limits: Limits) -> IncomingRequest | None:
@@ -31,12 +47,13 @@ def salvage(octets: bytes, limits: Limits) -> IncomingRequest | None:
     @return: The request: what was malformed is as if it were missing, but for
         the headers' text.  C{None} for a response, or what cannot be answered.
     """
-    head, _, body = octets[: limits.headSize].lstrip(b"\r\n").partition(b"\r\n\r\n")
+    begin = beginOf(octets)
+    head, _, body = octets[begin : begin + limits.headSize].partition(b"\r\n\r\n")
     start, _, rest = head.decode("utf-8", "replace").partition("\r\n")
     words = start.split()
     if not words or _METHOD.fullmatch(words[0]) is None:
         return None
-    pairs = salvageFields(rest)[: limits.headers]
+    pairs = salvageFields(rest, limits)
     request = IncomingRequest()
     request.fields = indexFields(pairs)
     if "Via" not in request.fields or "CSeq" not in request.fields:
@@ -62,3 +79,7 @@ def _readWhatCanBe(request: IncomingRequest) -> None:
     for read in READERS:
         with suppress(ParseError):
             read(request)
+    if request.toTag is None:
+        # One tag is enough, also where the rest of To cannot be read.
+        tag = _TAG.search(request.getHeader("To") or "")
+        request.toTag = tag and tag[1]

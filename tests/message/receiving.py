@@ -7,7 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from zope.interface import implementer
+
 from sipws.errors import ParseError
+from sipws.interfaces import ITransport, IUserAgent
 from sipws.message import (
     IncomingRequest,
     IncomingResponse,
@@ -24,6 +27,7 @@ ACCEPT = "accept"
 DROP = "drop"
 
 
+@implementer(ITransport)
 class Recorder:
     """A transport that keeps what is sent."""
 
@@ -86,6 +90,7 @@ class MergingTransactions(ForeignTransactions):
         return self.merged
 
 
+@implementer(IUserAgent)
 class ForeignUserAgent:
     """A user agent with the members of IUserAgent, and no others."""
 

@@ -66,7 +66,9 @@ def test_what_the_RFC_wants(name: str) -> None:
     if item["parse"] == "accept":
         parseMessage(load(CORPUS, name))
         # What is well formed is delivered, but for schemes that are not served, and for another's response.
-        assert verdict in ((ACCEPT,) if "416" not in item["ua"] and "discards" not in item["ua"] else ("416", DROP))
+        assert verdict in (
+            (ACCEPT,) if "416" not in item["ua"] and "discards" not in item["ua"] else ("416", DROP)
+        )
     elif item["parse"] == "reject":
         wanted = re.match(r"[45][0-9][0-9]", item["ua"])
         if item["kind"] == "response":
@@ -157,16 +159,25 @@ class TestContents:
 
     def test_3_1_1_6_no_space_before_the_bracket(self) -> None:
         sender = requestOf("lwsdisp.dat").fromHeader
-        assert (sender.displayName, str(sender.uri), sender.tag) == ("caller", "sip:caller@example.com", "323")
+        assert (sender.displayName, str(sender.uri), sender.tag) == (
+            "caller",
+            "sip:caller@example.com",
+            "323",
+        )
 
     def test_3_1_1_7_long_values(self) -> None:
         request = requestOf("longreq.dat")
         assert request.toHeader.displayName == "I have a user name of " + "extreme" * 10 + " proportion"
         assert len(request.getHeaders("Via")) == 34
-        assert request.fromTag == "12" + "982424" * 60
+        assert re.fullmatch("12(?:982){50}424", request.fromTag or "")
         assert request.getHeader("Unknown-" + "Long" * 20 + "-Name") == (
-            "unknown-" + "long" * 20 + "-value; unknown-" + "long" * 20 + "-parameter-name = unknown-"
-            + "long" * 20 + "-parameter-value"
+            "unknown-"
+            + "long" * 20
+            + "-value; unknown-"
+            + "long" * 20
+            + "-parameter-name = unknown-"
+            + "long" * 20
+            + "-parameter-value"
         )
 
     def test_3_1_1_8_octets_after_the_message(self) -> None:
