@@ -5,6 +5,7 @@ What all four kinds of transaction share: following the arrows of their table.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.logger import Logger
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sipws.transaction.table import Transactions
     from sipws.transaction.timers import Timers
 
-__all__ = ["CompiledArrow", "CompiledTable", "Transaction", "compileTable"]
+__all__ = ["CompiledArrow", "CompiledTable", "Transaction", "compileTable", "compiledTables"]
 
 #: An arrow ready to be followed: the next state, the timer (see L{Timer}) and
 #: the functions that are the actions.
@@ -156,6 +157,19 @@ class Transaction:
 
     def _abandoned(self, error: SIPError) -> None:
         """Tell the user that it was ended."""
+
+
+@lru_cache(maxsize=16)
+def compiledTables(timers: Timers) -> dict[type[Transaction], CompiledTable]:
+    """
+    Give the tables ready to be followed with these timers.
+
+    They are the same for all user agents: each would need 2 KB for its own.
+
+    @param timers: How long the timers run.
+    @return: The tables by kind; whoever misses one compiles and adds it.
+    """
+    return {}
 
 
 def compileTable(kind: type[Transaction], timers: Timers) -> CompiledTable:

@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from sipws.errors import LimitExceeded
 from sipws.interfaces import ITransactionTables
-from sipws.transaction.base import CompiledTable, Transaction, compileTable
+from sipws.transaction.base import CompiledTable, Transaction, compiledTables, compileTable
 from sipws.transaction.delays import Delay
 from sipws.transaction.matching import ServerTable, hasCookie, keyOfOld
 from sipws.transaction.timers import DEFAULT_TIMERS, Timers
@@ -81,7 +81,7 @@ class Transactions:
         self.ist: ServerTable[ServerTransaction] = ServerTable()
         self.nist: ServerTable[ServerTransaction] = ServerTable()
         self._delays: dict[str, Delay[Transaction]] = {}
-        self._compiled: dict[type[Transaction], CompiledTable] = {}
+        self._compiled = compiledTables(timers)
         # How many server transactions there are of a request: more than one where it was
         # forked, and the copies were all taken.
         self._identities: dict[tuple[str | None, str, int, str], int] = {}
