@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from sipws.errors import NotConnected, TransportError
+from sipws.errors import ConfigurationError, NotConnected, TransportError
 from sipws.interfaces import C as Constants
 from sipws.interfaces import ITransport, IUserAgent
 from sipws.transaction import Timers, Transactions
@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     from sipws.message import URI, IncomingRequest, IncomingResponse
 
 __all__ = ["UserAgent"]
+
+#: The operating system's randomness, which has no state: all user agents use this one.
+_SYSTEM_RANDOM = SystemRandom()
+
+#: RFC 3261's.
+_TIMERS = Timers()
 
 
 @implementer(IUserAgent)
@@ -82,8 +88,8 @@ class UserAgent(Emitter):
         @param timers: The timers of transactions; C{None} is RFC 3261's.
         """
         super().__init__()
-        tokens = Tokens(random or SystemRandom())
-        timers = timers or Timers()
+        tokens = Tokens(random or _SYSTEM_RANDOM)
+        timers = timers or _TIMERS
         self.configuration = personalize(configuration, tokens)
         self.transport = None
         self.status = self.C.STATUS_INIT
@@ -111,13 +117,15 @@ class UserAgent(Emitter):
     # Its life.
 
     def start(self) -> None:
-        """Connect, and stay connected until L{stop}.  Does nothing where that has been done."""
+        """
+        Connect, and stay connected until L{stop}.  Does nothing where that has been done.
+
+        @raise ConfigurationError: A file with certificates or keys cannot be used.
+        """
         if self._stopping is not None:
             self._stopping.startAgain = True
         elif self.status in (self.C.STATUS_INIT, self.C.STATUS_USER_CLOSED):
-            self.status = self.C.STATUS_STARTING
-            self.error = None
-            self._failover.open()
+            self._begin()
 
     def stop(self) -> Deferred[None]:
         """
@@ -299,9 +307,14 @@ class UserAgent(Emitter):
         """Fail what was under way on a connection that is gone."""
         if transport is not self.transport:
             return
-        self._failover.lost(servedTransport(transport).server)
+        served = servedTransport(transport)
+        self._failover.lost(served.server)
         self.registration.connectionLost()
-        self.transactions.transportLost(transport, TransportError("the connection was lost"))
+        error = served.lastTransportError or TransportError("the connection was closed")
+        self.transactions.transportLost(transport, error)
+        if not served.closed:
+            # Where its user closed it, the transport tells of that by itself.
+            self.emit("disconnected", transport)
         if self._stopping is not None:
             self._stopping.connectionClosed()
 
@@ -309,14 +322,23 @@ class UserAgent(Emitter):
         """Take the next server."""
         if transport is not self.transport:
             return
+        served = servedTransport(transport)
         self.emit("disconnected", transport)
-        self._connectedWaiters.failOnce(
-            TransportError("no connection to " + servedTransport(transport).server.ws_uri)
-        )
+        error = served.lastTransportError or TransportError(f"no connection to {served.server.ws_uri}")
+        self._connectedWaiters.failOnce(error)
         if self.status != self.C.STATUS_USER_CLOSED:
-            self._failover.failed(servedTransport(transport).server)
+            self._failover.failed(served.server)
 
     # What its parts call.
+
+    def _begin(self) -> None:
+        before, self.status = self.status, self.C.STATUS_STARTING
+        self.error = None
+        try:
+            self._failover.open()
+        except ConfigurationError:
+            self.status = before
+            raise
 
     def _connect(self, server: WsServer) -> None:
         self._transportFactory(self, server, self._reactor, options=transportOptions(self.configuration))

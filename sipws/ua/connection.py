@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sipws.config import WsServer
+from sipws.errors import ConfigurationError
 from sipws.interfaces import C
 from sipws.transport import TransportOptions
 from sipws.ua.events import loggerFor
@@ -54,7 +55,11 @@ class Failover:
         self.attempts = 0
 
     def open(self) -> None:
-        """Connect to the best of all servers, whatever became of them before."""
+        """
+        Connect to the best of all servers, whatever became of them before.
+
+        @raise ConfigurationError: A file with certificates or keys cannot be used.
+        """
         self.stop()
         self.attempts = 0
         self._forgive()
@@ -72,10 +77,7 @@ class Failover:
     def failed(self, server: WsServer) -> None:
         """Give a server up, and connect to the next, or wait where none is left."""
         server.status = WsServer.STATUS_ERROR
-        if not self._connectToBest():
-            self._ua.status = C.STATUS_NOT_READY
-            self._ua.error = C.NETWORK_ERROR
-            self._recover()
+        self._connectToNext()
 
     def stop(self) -> None:
         """End a recovery that is under way."""
@@ -89,6 +91,19 @@ class Failover:
             return False
         self._connect(server)
         return True
+
+    def _connectToNext(self) -> None:
+        """Connect to the best of those that are left, or wait where none is."""
+        try:
+            connecting = self._connectToBest()
+        except ConfigurationError as error:
+            # What made this server's transport impossible may be another when all are tried anew.
+            _log.error("cannot connect: {error}", error=error)
+            connecting = False
+        if not connecting:
+            self._ua.status = C.STATUS_NOT_READY
+            self._ua.error = C.NETWORK_ERROR
+            self._recover()
 
     def _recover(self) -> None:
         options = self._ua.configuration
@@ -104,7 +119,7 @@ class Failover:
     def _recovered(self) -> None:
         self._timer = None
         self._forgive()
-        self._connectToBest()
+        self._connectToNext()
 
     def _forgive(self) -> None:
         for server in self._ua.configuration.wsServers:
@@ -117,4 +132,7 @@ def transportOptions(configuration: Configuration) -> TransportOptions:
         openTimeout=configuration.connectTimeout,
         closeTimeout=configuration.closeTimeout,
         maxMessageSize=configuration.maxMessageSize,
+        caFile=configuration.caFile,
+        clientCertificate=configuration.clientCertificate,
+        clientKey=configuration.clientKey,
     )

@@ -233,7 +233,6 @@ class Registration:
     def _answered(self, response: IncomingResponse, attempt: int) -> None:
         if attempt != self._attempt:
             return
-        self._cseq = max(self._cseq, response.cseq)
         event, cause = self._judge(response)
         if event is not Event.BRIEF:
             self._raised = False
@@ -321,7 +320,6 @@ class Registration:
         self._attempt += 1
         self._bound = False
         self._cancelDue()
-        self._cancelExpiry()
 
     def _announce(self, response: IncomingResponse | None, cause: str | None) -> None:
         self._requester.ua.emit("registered", response)

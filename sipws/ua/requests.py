@@ -19,6 +19,7 @@ from sipws.message import URI, NameAddr, OutgoingRequest
 
 if TYPE_CHECKING:
     from sipws.config import WsServer
+    from sipws.errors import TransportError
     from sipws.message import IncomingResponse
     from sipws.ua.identity import Identity
     from sipws.ua.tokens import Tokens
@@ -74,7 +75,12 @@ class IServedTransport(Protocol):
     """What a user agent's own transport has beside what L{ITransport} promises."""
 
     server: WsServer
-    viaTransport: str
+    closed: bool
+    lastTransportError: TransportError | None
+
+    @property
+    def viaTransport(self) -> str:
+        """What a Via says of it (RFC 7118 section 5.2)."""
 
     def disconnect(self) -> object:
         """Close the connection, or end the attempts to make one."""

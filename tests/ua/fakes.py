@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sipws.config import Configuration, WsServer
+from sipws.errors import TransportError
 from sipws.interfaces import ITransport
 from sipws.message import (
     IncomingRequest,
@@ -45,7 +46,7 @@ class FakeTransport:
         self.options = options
         self.connected = False
         self.closed = False
-        self.lastTransportError = None
+        self.lastTransportError: TransportError | None = None
         self.sent: list[IncomingRequest | IncomingResponse] = []
         self.viaTransport = server.scheme
         # As with Transport: the user agent has it before anything can happen to it.
@@ -58,11 +59,16 @@ class FakeTransport:
         return self.connected
 
     def disconnect(self) -> None:
-        self.closed = True
+        wasClosed, self.closed = self.closed, True
         if self.connected:
             self.lose()
+        if not wasClosed:
+            self.ua.emit("disconnected", self)
 
     # What the test does.
+
+    def isClosed(self) -> bool:
+        return self.closed
 
     def open(self) -> None:
         self.connected = True
@@ -129,15 +135,19 @@ class Scene:
         self.clock = Clock()
         self.transports: list[FakeTransport] = []
         self.events: list[tuple[Any, ...]] = []
+        self.makeTransport: Any = self._makeTransport
         given = {"uri": ALICE, "wsServers": "ws://sip.example.com", "register": False, **options}
         self.ua = UserAgent(
             Configuration(**given),
             self.clock,
             random=random or Random(seed),
-            transportFactory=self._makeTransport,
+            transportFactory=self._connect,
         )
         for event in self.EVENTS:
             self.ua.on(event, lambda *arguments, event=event: self.events.append((event, *arguments)))
+
+    def _connect(self, *args: Any, **kwargs: Any) -> Any:
+        return self.makeTransport(*args, **kwargs)
 
     def _makeTransport(self, *args: Any, **kwargs: Any) -> FakeTransport:
         transport = FakeTransport(*args, **kwargs)
@@ -155,6 +165,10 @@ class Scene:
 
     def status(self) -> int:
         return self.ua.status
+
+    def current(self) -> Any:
+        """Give the transport that the user agent uses."""
+        return self.ua.transport
 
     def error(self) -> int | None:
         return self.ua.error

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import pytest
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from sipws.config import WsServer
-from sipws.errors import NotConnected, TransportError
+from sipws.errors import ConfigurationError, NotConnected, TransportError
 from sipws.interfaces import C, IUserAgent
 from tests.ua.fakes import BOB, Scene, incoming, outcome
 
@@ -24,10 +24,10 @@ def test_isAUserAgentAsTransportsNeedOne() -> None:
 class TestStart:
     def test_startOnAFreshUserAgentMakesATransport(self) -> None:
         scene = Scene()
-        assert (scene.status(), scene.ua.transport) == (C.STATUS_INIT, None)
+        assert scene.status() == C.STATUS_INIT
         scene.ua.start()
         assert len(scene.transports) == 1
-        assert scene.ua.transport is scene.transport
+        assert scene.current() is scene.transport
         assert scene.transport.server.ws_uri == "ws://sip.example.com"
         assert scene.status() == C.STATUS_STARTING
 
@@ -76,11 +76,63 @@ class TestStart:
         assert scene.events == [("connecting", scene.transport, 1), ("connected", scene.transport)]
         assert scene.status() == C.STATUS_READY
 
-    def test_theTransportGetsItsOptions(self, tmp_path: Any) -> None:
-        scene = Scene(connectTimeout=7, closeTimeout=2, maxMessageSize=4096)
+    def test_theTransportGetsItsOptions(self, tmp_path: Path) -> None:
+        pem = tmp_path / "all.pem"
+        pem.write_text("x")
+        scene = Scene(
+            connectTimeout=7,
+            closeTimeout=2,
+            maxMessageSize=4096,
+            caFile=pem,
+            clientCertificate=pem,
+            clientKey=pem,
+        )
         scene.ua.start()
         options = scene.transport.options
         assert (options.openTimeout, options.closeTimeout, options.maxMessageSize) == (7, 2, 4096)
+        assert {options.caFile, options.clientCertificate, options.clientKey} == {str(pem)}
+
+    def test_whereATransportCannotBeMadeItHasNotStarted(self) -> None:
+        scene = Scene()
+
+        def refuse(*args: object, **kwargs: object) -> None:
+            raise ConfigurationError("caFile", "holds no certificate")
+
+        scene.makeTransport = refuse
+        with pytest.raises(ConfigurationError, match="caFile"):
+            scene.ua.start()
+        assert scene.status() == C.STATUS_INIT
+        assert scene.restless() == []
+
+    def test_whereALaterOneCannotBeMadeAllAreTriedAnew(self) -> None:
+        scene = Scene(wsServers=["ws://a", "ws://b"])
+        scene.ua.start()
+        make = scene.makeTransport
+
+        def refuse(*args: object, **kwargs: object) -> None:
+            raise ConfigurationError("caFile", "holds no certificate")
+
+        scene.makeTransport = refuse
+        scene.transport.giveUp()
+        assert scene.error() == C.NETWORK_ERROR
+        scene.makeTransport = make
+        scene.clock.advance(2)
+        assert len(scene.transports) == 2
+        scene.ua.stop()
+
+    def test_aLossIsToldOfEvenThoughTheTransportReconnects(self) -> None:
+        scene = Scene()
+        transport = scene.connect()
+        scene.names()
+        transport.lose()
+        assert scene.events == [("disconnected", transport)]
+
+    def test_aCloseOfOurOwnIsToldOfOnce(self) -> None:
+        scene = Scene()
+        scene.connect()
+        scene.names()
+        scene.ua.stop()
+        assert scene.names() == ["disconnected"]
 
 
 class TestWhenConnected:
@@ -104,8 +156,9 @@ class TestWhenConnected:
         scene = Scene(wsServers=["ws://a", "ws://b"])
         once, twice = outcome(scene.ua.whenConnected(1)), outcome(scene.ua.whenConnected(2))
         scene.ua.start()
+        scene.transport.lastTransportError = TransportError("why")
         scene.transport.giveUp()
-        assert isinstance(once[0], TransportError)
+        assert str(once[0]) == "why"
         assert twice == []
         scene.transport.giveUp()
         assert isinstance(twice[0], TransportError)
@@ -117,7 +170,7 @@ class TestStop:
         scene = Scene()
         transport = scene.connect()
         got = outcome(scene.ua.stop())
-        assert transport.closed
+        assert transport.isClosed()
         assert got == [None]
         assert scene.restless() == []
 
@@ -126,10 +179,10 @@ class TestStop:
         transport = scene.connect()
         response = outcome(scene.ua.message(BOB, "hello"))
         got = outcome(scene.ua.stop())
-        assert not transport.closed
+        assert not transport.isClosed()
         transport.answer(transport.take(), 200)
         assert response[0].statusCode == 200
-        assert transport.closed
+        assert transport.isClosed()
         assert got == [None]
         assert scene.restless() == []
 
@@ -140,11 +193,21 @@ class TestStop:
         scene.ua.handle("MESSAGE", lambda _: gate)
         transport.receive(incoming())
         got = outcome(scene.ua.stop())
-        assert not transport.closed
+        assert not transport.isClosed()
         gate.callback(202)
         assert transport.take().statusCode == 202
         assert got == [None]
         assert scene.restless() == []
+
+    def test_doesNotWaitForACallThatItsCallerGivesUp(self) -> None:
+        scene = Scene()
+        transport = scene.connect()
+        scene.ua.handle("INVITE", lambda _: Deferred(lambda _: None))
+        transport.receive(incoming("INVITE"))
+        got = outcome(scene.ua.stop())
+        assert got == []
+        transport.receive(incoming("CANCEL"))
+        assert got == [None]
 
     @pytest.mark.parametrize("timeout", [0.5, 5])
     def test_isBoundedInTime(self, timeout: float) -> None:
@@ -153,7 +216,7 @@ class TestStop:
         response = outcome(scene.ua.message(BOB, "hello"))
         got = outcome(scene.ua.stop())
         scene.clock.advance(timeout)
-        assert transport.closed
+        assert transport.isClosed()
         assert isinstance(response[0], TransportError)
         assert got == [None]
         assert scene.restless() == []
@@ -163,7 +226,7 @@ class TestStop:
         transport = scene.connect()
         transport.lose = lambda: None  # type: ignore[method-assign]
         got = outcome(scene.ua.stop())
-        assert transport.closed
+        assert transport.isClosed()
         assert got == []
         scene.clock.advance(5)
         assert got == [None]
@@ -201,7 +264,7 @@ class TestStop:
         scene = Scene()
         scene.ua.start()
         got = outcome(scene.ua.stop())
-        assert scene.transport.closed
+        assert scene.transport.isClosed()
         assert got == [None]
 
     def test_endsRecovery(self) -> None:
@@ -260,7 +323,7 @@ class TestStaleTransports:
     def test_oneThatConnectsLateIsNotUsed(self) -> None:
         scene = self.scene()
         scene.transports[0].open()
-        assert scene.ua.transport is scene.transports[1]
+        assert scene.current() is scene.transports[1]
         assert scene.names() == []
 
     def test_oneThatClosesLateClosesNothing(self) -> None:

@@ -116,8 +116,10 @@ class TestFinalResponse:
     def test_aLostConnectionIsATransportError(self, scene: Scene) -> None:
         transport = scene.connect()
         got = outcome(scene.ua.message(BOB, "hello"))
+        transport.lastTransportError = TransportError("the server hung up", code=1006)
         transport.lose()
         assert isinstance(got[0], TransportError)
+        assert got[0].code == 1006
         assert isinstance(got[0].request, OutgoingRequest)
 
     def test_tooManyOpenTransactionsIsALimit(self) -> None:

@@ -479,8 +479,8 @@ class TestRespond:
 
         scene.ua.handle("INFO", handler)
         receive(scene, "INFO")
-        assert scene.ua.respond(requests[0], 202) is True
-        assert scene.transport.take().statusCode == 202
+        assert scene.ua.respond(requests[0], 200) is True
+        assert scene.transport.take().statusCode == 200
         gate.callback(None)
         assert scene.transport.sent == []
         assert scene.restless() == []
@@ -647,6 +647,15 @@ class TestTransactions:
         gate.callback(200)
         assert other.sent == []
         assert first.take().statusCode == 200
+
+    def test_aRefusalToo(self) -> None:
+        scene = Scene()
+        first = scene.connect()
+        other = FakeTransport(scene.ua, first.server, scene.clock, options=None)
+        other.open()
+        first.receive(incoming("FOO"))
+        assert other.sent == []
+        assert first.take().statusCode == 405
 
     def test_bobIsNotAlice(self, scene: Scene) -> None:
         assert receive(scene, "OPTIONS", BOB).statusCode == 404

@@ -128,11 +128,19 @@ class TestRequest:
 
     def test_isNotSentWhereThatIsNotWanted(self) -> None:
         registrar = Registrar(register=False)
+        registrar.registration.register()
+        registrar.registration.wanted = False
         registrar.scene.connect()
         assert registrar.transport.sent == []
+        assert not registrar.isRegistered()
+        assert registrar.registration.granted == 0
         registrar.registration.register()
         registrar.accept()
         assert registrar.isRegistered()
+        registrar.transport.lose()
+        registrar.registration.register()
+        registrar.transport.open()
+        assert len(registrar.transport.sent) == 1
 
     def test_goesToTheRegistrarServer(self) -> None:
         registrar = Registrar(registrarServer="sip:reg.example.net", registerExpires=120)
@@ -237,6 +245,14 @@ class TestRefresh:
                 sent += 1
         assert 15 <= sent <= 20
 
+    def test_aBindingThatEndsBeforeItsRefreshEnds(self, registrar: Registrar) -> None:
+        registrar.register(expires=1)
+        assert registrar.wait() == 1
+        assert registrar.events() == [("unregistered", None, EXPIRES)]
+        assert registrar.wait() == 4
+        registrar.accept(expires=1)
+        assert registrar.events() == [("registered", 200)]
+
     @pytest.mark.parametrize("expires", ["0", "00"])
     def test_isNoStormForAnExpiresOfZero(self, registrar: Registrar, expires: str) -> None:
         registrar.scene.connect()
@@ -332,6 +348,15 @@ class TestIntervalTooBrief:
         registrar.refuse(423, ("Min-Expires", 3600))
         assert registrar.transport.sent == []
         assert registrar.events() == [("registrationFailed", 423, SIP_FAILURE_CODE)]
+        registrar.wait()
+        registrar.refuse(423, ("Min-Expires", 3600))
+        assert registrar.take().parseHeader("Contact").expires == 3600
+
+    def test_mayBeTriedAgainAfterATimeout(self, registrar: Registrar) -> None:
+        registrar.scene.connect()
+        registrar.refuse(423, ("Min-Expires", 1800))
+        registrar.take()
+        registrar.scene.clock.advance(32)
         registrar.wait()
         registrar.refuse(423, ("Min-Expires", 3600))
         assert registrar.take().parseHeader("Contact").expires == 3600
@@ -554,6 +579,21 @@ class TestUnregister:
         assert registrar.transport.sent == []
         assert registrar.scene.restless() == []
 
+    def test_whatAnEarlierConnectionHadIsGone(self, registrar: Registrar) -> None:
+        registrar.register()
+        registrar.transport.lose()
+        registrar.transport.open()
+        registrar.refuse(403)
+        assert outcome(registrar.registration.unregister()) == [None]
+        assert registrar.transport.sent == []
+
+    def test_whatTheRegistrarHasTakenAwayIsGone(self, registrar: Registrar) -> None:
+        registrar.register()
+        registrar.wait()
+        registrar.accept(expires=0)
+        assert outcome(registrar.registration.unregister()) == [None]
+        assert registrar.transport.sent == []
+
     def test_aRefusedRefreshDoesNotKeepItFromRemoving(self, registrar: Registrar) -> None:
         registrar.register()
         registrar.wait()
@@ -595,11 +635,11 @@ class TestStop:
     def test_unregistersAndThenDisconnects(self, registrar: Registrar) -> None:
         registrar.register()
         got = outcome(registrar.scene.ua.stop())
-        assert not registrar.transport.closed
+        assert not registrar.transport.isClosed()
         request = registrar.take()
         assert request.parseHeader("Expires") == 0
         registrar.transport.answer(request, 200)
-        assert registrar.transport.closed
+        assert registrar.transport.isClosed()
         assert got == [None]
         assert registrar.events() == [("unregistered", 200, None)]
         assert registrar.scene.restless() == []
@@ -618,7 +658,7 @@ class TestStop:
         got = outcome(registrar.scene.ua.stop())
         registrar.scene.clock.advance(5)
         assert got == [None]
-        assert registrar.transport.closed
+        assert registrar.transport.isClosed()
         assert registrar.scene.restless() == []
         assert registrar.events() == [("unregistered", None, CONNECTION_ERROR)]
 
