@@ -99,9 +99,7 @@ COMMON_HEAD = compiled(
 )
 
 #: A value of From or To in its common form.
-COMMON# RFC 8217: without angle brackets no comma, semicolon or question mark.
-_BARE_URI = rf"sips?:(?:[{UNRESERVED_CHARS}&=+$/]++@)?{_HOST}"
-_ADDRESS = compiled(f"{_ADDRESS}{_TAG.format('tag')}")
+COMMON_ADDRESS = compiled(f"{_ADDRESS}{_TAG.format('tag')}")
 
 #: An entry of Via in its common form.
 COMMON_VIA = compiled(_numbered(_VIA))
