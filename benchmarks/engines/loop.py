@@ -15,6 +15,7 @@ from twisted.internet.defer import ensureDeferred, maybeDeferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.protocol import connectionDone
 from twisted.internet.stdio import StandardIO
+from twisted.logger import globalLogBeginner
 from twisted.protocols.basic import LineReceiver
 
 if TYPE_CHECKING:
@@ -81,5 +82,7 @@ def serve(tasks: Tasks) -> None:
     # Some engines print.  What they print must not stand among the reports.
     reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    # As long as nobody has said where the log goes, Twisted keeps it in memory.
+    globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
     StandardIO(Orders(tasks, reports))
     reactor.run()

@@ -78,7 +78,7 @@ async def test_killedAndStartedAgain(agents: Agents, kamailio: Kamailio, scheme:
 
     # Both are back by themselves,
     await until(lambda: set(kamailio.locations()) == {"alice", "bob"}, "both are registered")
-    await until(lambda: not ledger.open(), "each request has a result", seconds=40)
+    await until(lambda: not ledger.open(), "each request has a result")
     # each request has ended once, and what was accepted has arrived,
     assert {len(results) for results in ledger.results.values()} == {1}
     arrived = aliceGot.texts + bobGot.texts
