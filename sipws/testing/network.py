@@ -17,6 +17,7 @@ from zope.interface import implementer
 from sipws.message import IncomingRequest, IncomingResponse, OutgoingResponse
 from sipws.testing.connection import MemoryConnection
 from sipws.testing.wire import Wire
+from sipws.transport.location import IInnerReactor
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IProtocolFactory
@@ -45,8 +46,8 @@ def acceptRegister(connection: MemoryConnection, request: IncomingRequest) -> No
 
 class MemoryNetwork:
     """
-    A network in memory.  Whatever URI a user agent connects to, it leads here;
-    TLS is not modelled: use C{ws:} URIs.
+    A network in memory.  Whatever URI a user agent connects to, it leads here,
+    whether C{ws:} or C{wss:}: TLS is not modelled, and no certificate asked for.
 
     Nothing happens by itself: C{advance} lets time pass, and octets move
     then, in C{pump}, and whenever a L{MemoryConnection} sends.
@@ -318,7 +319,7 @@ class _Client:
         self._connector.lost(reason)
 
 
-@implementer(IReactorTCP, IReactorUNIX)
+@implementer(IReactorTCP, IReactorUNIX, IInnerReactor)
 class _Reactor(MemoryReactorClock):
     """Twisted's fake reactor, on a network."""
 

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from sipws.errors import ConnectionFailed, SIPError, TransportError
 from sipws.transport.connector import EndpointConnector
-from sipws.transport.location import Location, endpointTo
+from sipws.transport.location import IInnerReactor, Location, endpointTo
 from sipws.transport.protocol import SUBPROTOCOL, SIPWebSocketClientProtocol
 from sipws.transport.timings import Timings
 from sipws.transport.tls import ClientTLS
@@ -70,7 +70,7 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
         @param uri: The URI of the server.
         @param reactor: The reactor to connect with, which is the clock too.
         @param options: How to connect.
-        @raise ConfigurationError: The URI leads nowhere.
+        @raise ConfigurationError: The URI leads nowhere, or a file of the options cannot be used.
         """
         # Autobahn's own constructor would seed Python's random generator anew, for the whole
         # process, and make timers on a clock that is not ours, for each connection.
@@ -82,7 +82,8 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
         self.timings = Timings(reactor)
         self.setSessionParameters(protocols=[SUBPROTOCOL])
         self.connector = EndpointConnector(self, self._makeEndpoint)
-        self._creator: ClientTLS | None = None
+        secure = self.location.secure and not IInnerReactor.providedBy(reactor)
+        self._creator = ClientTLS(self.location.host, options) if secure else None
         self._openTimer: IDelayedCall | None = None
 
     # What the transport asks for.
@@ -194,10 +195,14 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
     # How to connect.
 
     def _makeEndpoint(self) -> IStreamClientEndpoint:
-        if self.location.secure and self._creator is None:
-            self._creator = ClientTLS(self.location.host, self.options)
+        options = self.options
         return endpointTo(
-            self.location, self.reactor, self.options.resolver, self._creator, self.timings.resolved
+            self.location,
+            self.reactor,
+            options.resolver,
+            self._creator,
+            options.openTimeout,
+            self.timings.resolved,
         )
 
     def _openTimedOut(self) -> None:

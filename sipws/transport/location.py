@@ -23,16 +23,23 @@ from twisted.internet.interfaces import (
     IResolutionReceiver,
     IStreamClientEndpoint,
 )
-from zope.interface import implementer
+from zope.interface import Interface, implementer
 
 from sipws.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, IHostResolution, IOpenSSLClientConnectionCreator
 
-__all__ = ["Location", "endpointTo"]
+__all__ = ["IInnerReactor", "Location", "endpointTo"]
 
 _PORTS = {"ws": 80, "wss": 443}
+
+
+class IInnerReactor(Interface):
+    """
+    Marks a reactor whose connections do not leave the process, as that of
+    L{sipws.testing}: there, C{wss} goes without TLS.
+    """
 
 
 @attrs.frozen
@@ -89,6 +96,7 @@ def endpointTo(
     reactor: Any,
     resolver: IHostnameResolver | None,
     creator: IOpenSSLClientConnectionCreator | None,
+    timeout: float,
     onResolved: Callable[[], None],
 ) -> IStreamClientEndpoint:
     """
@@ -98,23 +106,30 @@ def endpointTo(
     @param reactor: What connects.
     @param resolver: What resolves names; C{None}: the reactor's.
     @param creator: Makes the TLS connections; C{None}: there is no TLS.
+    @param timeout: How long connecting to one address may take, in seconds.
     @param onResolved: Called when the name is resolved; never for an address.
     """
-    endpoint = _plainEndpoint(location, reactor, resolver, onResolved)
-    return endpoint if creator is None else wrapClientTLS(creator, endpoint)
+    endpoint = _plainEndpoint(location, reactor, resolver, timeout, onResolved)
+    # Without a clock, Twisted would take the global reactor's.
+    return endpoint if creator is None else wrapClientTLS(creator, endpoint, clock=reactor)
 
 
 def _plainEndpoint(
-    location: Location, reactor: Any, resolver: IHostnameResolver | None, onResolved: Callable[[], None]
+    location: Location,
+    reactor: Any,
+    resolver: IHostnameResolver | None,
+    timeout: float,
+    onResolved: Callable[[], None],
 ) -> IStreamClientEndpoint:
+    host, port = location.host, location.port
     if location.path is not None:
-        return UNIXClientEndpoint(reactor, location.path)
-    if isIPAddress(location.host):
-        return TCP4ClientEndpoint(reactor, location.host, location.port)
-    if isIPv6Address(location.host):
-        return TCP6ClientEndpoint(reactor, location.host, location.port)
+        return UNIXClientEndpoint(reactor, location.path, timeout)
+    if isIPAddress(host):
+        return TCP4ClientEndpoint(reactor, host, port, timeout)
+    if isIPv6Address(host):
+        return TCP6ClientEndpoint(reactor, host, port, timeout)
     watched = _ResolvingReactor(reactor, resolver or reactor.nameResolver, onResolved)
-    return HostnameEndpoint(watched, location.host, location.port)
+    return HostnameEndpoint(watched, host, port, timeout)
 
 
 @implementer(IReactorPluggableNameResolver, IHostnameResolver)

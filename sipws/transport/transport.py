@@ -87,7 +87,8 @@ class Transport:
         @param server: The server.
         @param reactor: The reactor to connect with, which is the clock too.
         @param options: How to connect.
-        @raise ConfigurationError: The server's C{ws_uri} leads nowhere.
+        @raise ConfigurationError: The server's C{ws_uri} leads nowhere, or a file
+            of the options cannot be used.
         """
         self.logger: Logger = ua.getLogger("sip.transport")
         self.ua = ua
