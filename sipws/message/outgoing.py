@@ -62,6 +62,13 @@ class OutgoingMessage:
         @param name: The header's name, in any case, or its compact form.
         @return: The value, C{None} where there is none.
         """
+        canonical = _canonical(name)
+        for each, value in self._headers:
+            if each == canonical:
+                if "," not in value and value.strip(" \t") == value != "":
+                    # One entry, whether the header is a list or not.
+                    return value
+                break
         values = self.getHeaders(name)
         return values[0] if values else None
 
@@ -94,7 +101,7 @@ class OutgoingMessage:
         @param value: The value; C{str} of it is sent.
         @raise ValueError: CR, LF or NUL is in it.
         """
-        pairs = _checkedHeaders([(name, value)])
+        pairs = _checkedHeader(name, value)
         canonical = _canonical(name)
         before = next(
             (i for i, (each, _) in enumerate(self._headers) if each == canonical), len(self._headers)
@@ -110,7 +117,7 @@ class OutgoingMessage:
         @param value: The value; C{str} of it is sent.
         @raise ValueError: CR, LF or NUL is in it.
         """
-        self._headers += _checkedHeaders([(name, value)])
+        self._headers += _checkedHeader(name, value)
         self._derived.clear()
 
     def prependHeader(self, name: str, value: object) -> None:
@@ -121,7 +128,7 @@ class OutgoingMessage:
         @param value: The value; C{str} of it is sent.
         @raise ValueError: CR, LF or NUL is in it.
         """
-        self._headers[:0] = _checkedHeaders([(name, value)])
+        self._headers[:0] = _checkedHeader(name, value)
         self._derived.clear()
 
     def removeHeader(self, name: str) -> None:
@@ -296,6 +303,13 @@ def _checkedHeaders(headers: Iterable[tuple[str, object]]) -> list[tuple[str, st
     pairs = [(NAMES[name], value if type(value) is str else _text(name, value)) for name, value in headers]
     _checkAll(pairs)
     return [pair for pair in pairs if pair[0] != "Content-Length"]
+
+
+def _checkedHeader(name: str, value: object) -> list[tuple[str, str]]:
+    canonical = NAMES[name]
+    text = value if type(value) is str else _text(name, value)
+    _check(canonical, text)
+    return [(canonical, text)] if canonical != "Content-Length" else []
 
 
 def _checkAll(pairs: list[tuple[str, str]]) -> None:
