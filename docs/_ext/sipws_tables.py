@@ -25,6 +25,7 @@ from sipws.config import Configuration
 from sipws.config.refused import REFUSED
 from sipws.tap import Options
 from sipws.transaction import machines
+from sipws.transaction.drawing import toRST
 from sipws.ua import events
 
 Rows = Iterable[Sequence[str]]
@@ -106,20 +107,8 @@ def _simpleTable(text: str) -> Iterator[list[str]]:
 
 
 def machine(argument: str) -> str:
-    """Draw one of the machines of L{sipws.transaction.machines}, an arrow a row."""
-    rows = []
-    previous = None
-    for arrow in getattr(machines, argument).arrows:
-        state = literal(arrow.state) if arrow.state != previous else ""
-        previous = arrow.state
-        target = "" if arrow.target == arrow.state else literal(arrow.target)
-        rows.append([state, arrow.event, "; ".join(arrow.actions), target, _timer(arrow.timer)])
-    header = ["In state", "on", "do this", "go to", "and run"]
-    return listTable(header, rows, "16 20 32 16 16")
-
-
-def _timer(timer: str | None) -> str:
-    return {None: "", "": "no timer"}.get(timer, str(timer))
+    """Draw one of the machines of L{sipws.transaction.machines}."""
+    return toRST(getattr(machines, argument))
 
 
 def helpOfCommand(argument: str) -> str:
