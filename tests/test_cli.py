@@ -17,8 +17,9 @@ from click.testing import CliRunner
 from rich.console import Console
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.internet.utils import getProcessOutputAndValue
+from twisted.python.failure import Failure
 
 import sipws
 from sipws import Configuration, IncomingRequest, UserAgent
@@ -226,6 +227,50 @@ class TestConnecting:
 
         assert outcome.status == ExitStatus.NOT_CONNECTED
         assert outcome.errors == "sipws: no connection in 0.4 s\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["message", "--wait", "60", "sip:bot@localhost", "Hello"], ["options", "sip:bot@localhost"]],
+    ids=["waiting for the answer", "waiting for the response"],
+)
+@pytest_twisted.ensureDeferred
+async def test_anInterruptLeavesNothingBehind(
+    embedded: Loopback, bot: UserAgent, arguments: list[str]
+) -> None:
+    """It unregisters, and ends with the status that shells give to Ctrl-C."""
+    from twisted.internet import reactor
+
+    never: Deferred[int] = Deferred()
+    asked: Deferred[None] = Deferred()
+
+    def ask(request: IncomingRequest) -> Deferred[int] | None:
+        asked.callback(None)
+        return never if request.method == "OPTIONS" else None
+
+    bot.handle("MESSAGE", ask)
+    bot.handle("OPTIONS", ask)
+    ended = Ending()
+    command = [sys.executable, "-m", "sipws.cli", *arguments[:1], "--server", embedded.uri, *arguments[1:]]
+    process: Any = reactor.spawnProcess(ended, sys.executable, command, env=dict(os.environ))
+
+    await asked
+    process.signalProcess("INT")
+    status = await ended.status
+    never.callback(200)
+
+    assert status == ExitStatus.INTERRUPTED
+    assert set(embedded.server.locations) == {"sip:bot@localhost"}
+
+
+class Ending(ProcessProtocol):
+    """Waits for a process."""
+
+    def __init__(self) -> None:
+        self.status: Deferred[int | None] = Deferred()
+
+    def processEnded(self, reason: Failure) -> None:
+        self.status.callback(getattr(reason.value, "exitCode", None))
 
 
 @pytest.mark.parametrize(

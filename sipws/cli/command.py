@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 from twisted.internet import task
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred
 from twisted.logger import (
     FilteringLogObserver,
     LogLevel,
@@ -182,11 +182,11 @@ def _perform(act: Callable[[OneShot], Any], configuration: Configuration, option
     report = Report(Console(), Console(stderr=True))
 
     def run(reactor: Any) -> Deferred[None]:
-        return ensureDeferred(_exit(reactor))
-
-    async def _exit(reactor: Any) -> None:
         shot = OneShot(configuration, reactor, report, options["timeout"])
-        raise SystemExit(await shot.run(act))
+        done = Deferred.fromCoroutine(shot.run(act))
+        # Ctrl-C stops the reactor, and must leave no registration behind.
+        reactor.addSystemEventTrigger("before", "shutdown", lambda: shot.interrupt(done))
+        return done.addCallback(sys.exit)
 
     task.react(run)
 

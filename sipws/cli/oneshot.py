@@ -54,6 +54,8 @@ class OneShot:
         self.report = report
         self.timeout = timeout
         self._clock: IReactorTime = reactor
+        self._interrupted = False
+        self._stopping = False
 
     async def run(self, act: Callable[[OneShot], Awaitable[None]]) -> ExitStatus:
         """
@@ -70,11 +72,28 @@ class OneShot:
             await act(self)
             return ExitStatus.SUCCESS
         except Ended as ended:
+            if self._interrupted:
+                return ExitStatus.INTERRUPTED
             if ended.problem:
                 self.report.complain(ended.problem)
             return ended.status
+        except defer.CancelledError:
+            return ExitStatus.INTERRUPTED
         finally:
+            self._stopping = True
             await self.userAgent.stop()
+
+    def interrupt(self, running: Deferred[ExitStatus]) -> Deferred[ExitStatus]:
+        """
+        Give it up.
+
+        @param running: What L{run} came to be.
+        @return: The same, which fires when all is closed.
+        """
+        if not self._stopping:
+            self._interrupted = True
+            running.cancel()
+        return running
 
     async def request(self, method: str, sent: Callable[[], Deferred[IncomingResponse]]) -> IncomingResponse:
         """
