@@ -95,7 +95,7 @@ SIPJS = Peer(
     name="SIP.js 0.7.8",
     short="SIP.js 0.7",
     engine="sipjs",
-    modules=("sipjs07", "ws"),
+    modules=("sipjs07",),
     node=True,
     install=_NPM,
 )

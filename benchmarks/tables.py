@@ -60,6 +60,8 @@ def printRatios(console: Console, unit: str, ratios: Mapping[Peer, float | None]
     @param ratios: The ratios; a greater one is better.
     @param aims: What they should be at least.
     """
+    if not ratios:
+        return
     rows = [_ratioRow(peer, ratio, aims.get(peer)) for peer, ratio in ratios.items()]
     printTable(console, "Ratios", ["sipws against", unit, "aim", ""], rows)
 

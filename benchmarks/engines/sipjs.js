@@ -8,11 +8,10 @@
 // "build" is OutgoingRequest with what RegisterContext and Session give it, Via
 // as its client transaction sets it, and toString; or IncomingRequest.reply.
 //
-// "exchange" is ua.message, over the module ws.
+// "exchange" is ua.message, over the version of the module ws that it depends on.
 
 // It was written for browsers, and looks for one when it is loaded.
 global.window = {
-  WebSocket: require('ws'),
   Promise,
   addEventListener() {},
   console,
