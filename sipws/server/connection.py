@@ -277,11 +277,21 @@ class SIPWebSocketServerProtocol(WebSocketServerProtocol):
 
         @param frame: The message in its frame.
         """
-        if self._backlog.add(len(frame)) > self._owner.limits.maxPendingOctets:
-            self.wasNotCleanReason = "the client does not read"
-            self.dropConnection(abort=True)
-        else:
+        if self._isReading(len(frame)):
             self.transport.write(frame)
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        """Autobahn's, for all but whole messages; with the same bound."""
+        if self._isReading(len(data)):
+            super().sendData(data, sync, chopsize)
+
+    def _isReading(self, octets: int) -> bool:
+        """Whether the client reads what it is sent; it is given up if it does not."""
+        if self._backlog.add(octets) <= self._owner.limits.maxPendingOctets:
+            return True
+        self.wasNotCleanReason = "the client does not read"
+        self.dropConnection(abort=True)
+        return False
 
     # The way down.
 

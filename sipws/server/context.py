@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TIMER_C", "ResponseContext", "best"]
 
+_log = Logger(namespace="sip.server.proxy")
+
 #: How long, in seconds, an INVITE may ring: section 16.6, step 11, "The timer MUST be larger than 3 minutes."
 TIMER_C = 181.0
 
@@ -115,8 +117,6 @@ class ResponseContext:
         "_transaction",
         "_transactions",
     )
-
-    _log = Logger(namespace="sip.server.proxy")
 
     def __init__(
         self,
@@ -223,7 +223,7 @@ class ResponseContext:
 
     def _broken(self, failure: Failure) -> None:
         """Answer all the same where something went wrong here, or a response cannot be forwarded."""
-        self._log.failure("a {method} could not be forwarded", failure, method=self._request.method)
+        _log.failure("a {method} could not be forwarded", failure, method=self._request.method)
         self._groups.clear()
         self._outcomes = [Outcome(500)]
         self._proceed()

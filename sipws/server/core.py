@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerCore"]
 
+_log = Logger(namespace="sip.server")
+
 #: The rules of L{sipws.message.sanityCheck} that are a proxy's, too.  RFC 3261
 #: section 16.3: it "is not required to detect merged requests and MUST NOT treat
 #: merged requests as an error condition".
@@ -58,8 +60,6 @@ class ServerCore:
     @ivar transactions: The open transactions.
     """
 
-    _log = Logger(namespace="sip.server")
-
     def __init__(
         self,
         names: Names,
@@ -82,7 +82,7 @@ class ServerCore:
 
     def receiveMalformed(self, error: ParseError, connection: Connection) -> None:
         """Take what is no message: a request that can be answered is, with 400."""
-        self._log.debug("not a message, from {connection}: {error}", connection=connection, error=error)
+        _log.debug("not a message, from {connection}: {error}", connection=connection, error=error)
         sanity.rejectMalformed(error, cast("Any", None), connection)
 
     def receiveResponse(self, response: IncomingResponse, connection: Connection) -> None:
@@ -129,7 +129,7 @@ class ServerCore:
             self._proxy.acknowledge(request, connection, self._router.follow(request, connection))
         except (Refused, ValueError) as error:
             # RFC 3261 section 17: there are no responses to an ACK.
-            self._log.debug("an ACK was dropped: {error}", error=error)
+            _log.debug("an ACK was dropped: {error}", error=error)
 
     def _begin(self, request: IncomingRequest, connection: Connection) -> None:
         kind = InviteServerTransaction if request.method == "INVITE" else NonInviteServerTransaction
@@ -147,7 +147,7 @@ class ServerCore:
         except ValueError:
             self._answer(transaction, 400)
         except Exception:  # noqa: BLE001 -- one request must not end what others share
-            self._log.failure("a {method} could not be processed", method=request.method)
+            _log.failure("a {method} could not be processed", method=request.method)
             self._answer(transaction, 500)
 
     def _process(

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddedServer"]
 
+_log = Logger(namespace="sip.server")
+
 #: The keep-alives of RFC 5626 section 3.5.1: what is sent, and what answers it.
 PING = b"\r\n\r\n"
 PONG = b"\r\n"
@@ -62,8 +64,6 @@ class EmbeddedServer:
     @ivar limits: What it takes upon itself.
     @ivar clock: What its timers run on.
     """
-
-    _log = Logger(namespace="sip.server")
 
     def __init__(
         self,
@@ -173,14 +173,14 @@ class EmbeddedServer:
     def receive(self, connection: Connection, octets: bytes) -> None:
         """A message has come."""
         if self._traceSip:
-            self._log.info("from {peer}\n{text}", peer=connection.peer, text=redact(octets))
+            _log.info("from {peer}\n{text}", peer=connection.peer, text=redact(octets))
         try:
             if not octets.strip(PONG):
                 self._keepAlive(connection, octets)
             else:
                 self._receive(connection, octets)
         except Exception:  # noqa: BLE001 -- Twisted would close the connection
-            self._log.failure("a message from {peer} could not be processed", peer=connection.peer)
+            _log.failure("a message from {peer} could not be processed", peer=connection.peer)
 
     def _keepAlive(self, connection: Connection, octets: bytes) -> None:
         if octets == PING:
@@ -199,7 +199,7 @@ class EmbeddedServer:
             self._core.receiveResponse(message, connection)
 
     def _sent(self, connection: Connection, octets: bytes) -> None:
-        self._log.info("to {peer}\n{text}", peer=connection.peer, text=redact(octets))
+        _log.info("to {peer}\n{text}", peer=connection.peer, text=redact(octets))
 
 
 def _verifier(

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted.logger import Logger
-
 from sipws.server.context import ResponseContext
 from sipws.server.copying import copyRequest, maxForwards
 from sipws.server.refusal import Refused
@@ -34,8 +32,6 @@ _MAKE_NO_DIALOG = frozenset(
 
 class Proxy:
     """Forwards requests, and the responses to them."""
-
-    _log = Logger(namespace="sip.server.proxy")
 
     def __init__(self, names: Names, tokens: Tokens, router: Router, transactions: Transactions) -> None:
         self._names = names

@@ -259,6 +259,18 @@ class TestClosing:
         assert client.isGone()
         world.assertIdle()
 
+    def test_aClientThatPingsAndDoesNotReadIsGivenUp(self) -> None:
+        world = World(limits=ServerLimits(maxPendingOctets=10_000))
+        client = world.client()
+        assert client.wire.producer is not None
+        client.wire.producer.pauseProducing()
+
+        for _ in range(100):
+            client.deliver(frame(9, b"x" * 125))
+
+        assert client.isGone()
+        world.assertIdle()
+
     def test_aClientThatReadsAgainIsKept(self) -> None:
         world = World(limits=ServerLimits(maxPendingOctets=10_000))
         client = world.client()
