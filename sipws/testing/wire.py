@@ -14,6 +14,9 @@ from zope.interface import implementer
 
 __all__ = ["End", "Wire"]
 
+#: How many octets wait, as in Twisted's own transports, until a producer is paused.
+BUFFER_SIZE = 65_536
+
 
 @implementer(ITCPTransport)
 class End:
@@ -29,6 +32,9 @@ class End:
         self.disconnecting = False
         self.disconnected = False
         self._outgoing: list[bytes] = []
+        self._waiting = 0
+        self._producer: Any = None
+        self._producerPaused = False
         self._aborted = False
         self._host = host
         self._peer = peer
@@ -39,6 +45,10 @@ class End:
         """Send octets."""
         if not self.disconnecting:
             self._outgoing.append(bytes(data))
+            self._waiting += len(data)
+            if self._producer is not None and self._waiting > BUFFER_SIZE and not self._producerPaused:
+                self._producerPaused = True
+                self._producer.pauseProducing()
 
     def writeSequence(self, data: Any) -> None:
         """Send octets."""
@@ -53,6 +63,7 @@ class End:
         self.disconnecting = True
         self._aborted = True
         self._outgoing.clear()
+        self._waiting = 0
 
     def getPeer(self) -> IPv4Address:
         """Give the other end's address."""
@@ -82,12 +93,24 @@ class End:
         """Take notice: TCP's own keep-alive is not modelled."""
 
     def registerProducer(self, producer: object, streaming: bool) -> None:
-        """Back-pressure is not modelled: what is written is kept until it is read."""
+        """
+        Pause a push producer when too much waits for the other side to read.
+
+        @param streaming: Whether it is one; pull producers are not modelled.
+        """
+        self._producer = producer if streaming else None
 
     def unregisterProducer(self) -> None:
-        """See L{registerProducer}."""
+        """Pause it no more."""
+        self._producer = None
+        self._producerPaused = False
 
     # For the wire.
+
+    @property
+    def waiting(self) -> int:
+        """How many octets have been written and not taken."""
+        return self._waiting
 
     @property
     def aborted(self) -> bool:
@@ -97,6 +120,10 @@ class End:
     def take(self) -> bytes:
         """Take what has been written."""
         data, self._outgoing[:] = b"".join(self._outgoing), []
+        self._waiting = 0
+        if self._producerPaused:
+            self._producerPaused = False
+            self._producer.resumeProducing()
         return data
 
     def deliver(self, data: bytes) -> None:
@@ -168,8 +195,8 @@ class Wire:
             return False
         if closer.aborted:
             closer.end(ConnectionAborted())
-        elif self.stalled:
-            # It cannot get rid of what it has written.
+        elif closer.waiting:
+            # It has not got rid of all that it has written.
             return False
         else:
             closer.end(ConnectionDone())
