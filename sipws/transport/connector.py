@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import NotConnectingError
-from twisted.internet.interfaces import IAddress, IConnector, IStreamClientEndpoint
-from twisted.internet.protocol import ClientFactory, Factory
+from twisted.internet.interfaces import IAddress, IConnector, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -36,7 +36,8 @@ class IAttemptProtocol(Protocol):
     transport: Any
 
 
-class Attempt(Factory):
+@implementer(IProtocolFactory)
+class Attempt:
     """
     One connection, from its first moment to its last.
 
@@ -44,7 +45,7 @@ class Attempt(Factory):
     becomes of it, nobody hears of it.
     """
 
-    noisy = False
+    __slots__ = ("connector", "pending", "socket")
 
     def __init__(self, connector: EndpointConnector) -> None:
         self.connector: EndpointConnector | None = connector
@@ -60,6 +61,12 @@ class Attempt(Factory):
             self.socket = cast(IAttemptProtocol, built)
             self.socket.attempt = self
         return built
+
+    def doStart(self) -> None:
+        """Be used by an endpoint."""
+
+    def doStop(self) -> None:
+        """Be no longer used by it."""
 
     def begin(self, endpoint: IStreamClientEndpoint) -> None:
         """Connect."""
@@ -110,6 +117,8 @@ class EndpointConnector:
 
     @ivar factory: What is told of the connections, as by any connector.
     """
+
+    __slots__ = ("_attempt", "_makeEndpoint", "factory")
 
     def __init__(self, factory: ClientFactory, makeEndpoint: Callable[[], IStreamClientEndpoint]) -> None:
         """

@@ -46,9 +46,11 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
     protocol: Any = SIPWebSocketClientProtocol
     noisy = False
 
-    # Autobahn's options that a factory has itself.
-    logOctets = logFrames = trackTimings = False
-    _batched_timer = None
+    # What Autobahn wants of its factories, the same for all.  Its own constructor would seed
+    # Python's random generator anew, for the whole process, with each connection.
+    isSecure = False
+    proxy = None
+    protocols: Any = (SUBPROTOCOL,)
 
     # RFC 6455 wants no growth and the seed no chance: the gap is the same each time.
     factor = 1.0
@@ -72,15 +74,12 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
         @param options: How to connect.
         @raise ConfigurationError: The URI leads nowhere, or a file of the options cannot be used.
         """
-        # Autobahn's own constructor would seed Python's random generator anew, for the whole
-        # process, and make timers on a clock that is not ours, for each connection.
         self.owner = owner
         self.options = options
         self.location = Location.parse(uri)
         self.reactor = reactor
         self.clock = reactor
         self.timings = Timings(reactor)
-        self.setSessionParameters(protocols=[SUBPROTOCOL])
         self.connector = EndpointConnector(self, self._makeEndpoint)
         secure = self.location.secure and not IInnerReactor.providedBy(reactor)
         self._creator = ClientTLS(self.location.host, options) if secure else None
@@ -162,6 +161,11 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
         if socket is self._socket and self.connector.active:
             self._cancelOpenTimer()
             self.owner.socketOpened(socket)
+
+    def socketClosing(self, socket: SIPWebSocketClientProtocol) -> None:
+        """A closing handshake has begun, whoever began it: nothing can be sent any more."""
+        if self.owner.ws is socket:
+            self.owner.connected = False
 
     def messageReceived(self, socket: SIPWebSocketClientProtocol, payload: bytes) -> None:
         """A message has come."""

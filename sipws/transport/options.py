@@ -28,6 +28,9 @@ class TransportOptions:
         the WebSocket may take to hang up (RFC 6455 section 7.1.1).
     @ivar maxMessageSize: The largest message that is taken, in octets; for a
         larger one the connection is closed with code 1009.
+    @ivar maxPendingOctets: How much may wait for a server that does not read,
+        in octets, beside what Twisted's and the system's buffers hold: beyond it,
+        C{send} says no.
     @ivar caFile: The path of a PEM file with the certificates that are
         trusted, in place of the platform's.
     @ivar clientCertificate: The path of a PEM file with a certificate, and
@@ -42,6 +45,7 @@ class TransportOptions:
     openTimeout: float = 5.0
     closeTimeout: float = 1.0
     maxMessageSize: int = 2**20
+    maxPendingOctets: int = 2**20
     caFile: str | None = None
     clientCertificate: str | None = None
     clientKey: str | None = None

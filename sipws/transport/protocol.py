@@ -2,8 +2,8 @@
 L{SIPWebSocketClientProtocol}: one WebSocket, as Autobahn has it, made fit for SIP.
 
 What is added to Autobahn: the subprotocol is insisted on; every wait has its
-own timer on the transport's clock; what the peer may make us keep is bounded;
-and whole frames, which nearly all are, take a short way in and out.
+own timer on the transport's clock; what the peer may make us keep is bounded,
+in and out; and whole frames, which nearly all are, take a short way in and out.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from autobahn.twisted.websocket import WebSocketClientProtocol
 from autobahn.websocket.types import ConnectingRequest, ConnectionResponse
-from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import connectionDone
 from zope.interface import implementer
 
 from sipws._version import __version__
 from sipws.errors import ConnectionFailed, HandshakeRefused, SIPError, TransportError
 from sipws.framing import BINARY, TEXT, applyMask, frameHeader, opcodeFor
+from sipws.transport.lean import LeanWebSocketClientProtocol
 
 if TYPE_CHECKING:
     from autobahn.wamp.types import TransportDetails
@@ -36,26 +36,25 @@ SUBPROTOCOL = "sip"
 
 #: RFC 6455 section 7.4.1.
 NORMAL_CLOSURE = 1000
+GOING_AWAY = 1001
 ABNORMAL_CLOSURE = 1006
+
+#: RFC 6455 section 5.2.
+_FINAL = 0x80
+_PONG = 0x0A
 
 #: The longest answer to the HTTP upgrade that is taken, in octets; HTTP servers take a request as long.
 MAX_HANDSHAKE = 16_384
+
+#: How many characters of what a server says are shown.
+_SHOWN = 200
 
 _END_OF_HEADERS = b"\r\n\r\n"
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: ([^\r\n]*))?")
 
 
-class _Silence:
-    """Autobahn's log: none.  What it would say of a connection, its transport says once, in SIP's terms."""
-
-    def _nothing(self, *args: object, **named: object) -> None:
-        pass
-
-    trace = debug = info = warn = error = critical = failure = _nothing
-
-
-@implementer(IHandshakeListener)
-class SIPWebSocketClientProtocol(WebSocketClientProtocol):
+@implementer(IHandshakeListener, IPushProducer)
+class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
     """
     One WebSocket to a SIP server (RFC 7118).
 
@@ -63,43 +62,21 @@ class SIPWebSocketClientProtocol(WebSocketClientProtocol):
     @ivar attempt: The connector's side of it; C{None} when it is gone.
     """
 
-    log = _Silence()
-
-    # Autobahn's options, here so that no connection has copies of its own.  Its timers
-    # count in whole seconds and on a clock of their own: all are off.
-    version = 18
-    logOctets = logFrames = trackTimings = False
-    utf8validateIncoming = True
-    applyMask = maskClientFrames = True
-    acceptMaskedServerFrames = False
-    autoFragmentSize = 0
-    # RFC 6455 section 7.1.7: a connection that fails SHOULD be told why, by a Close frame.
-    failByDrop = False
-    echoCloseCodeReason = False
-    openHandshakeTimeout = closeHandshakeTimeout = serverConnectionDropTimeout = 0
-    tcpNoDelay = True
-    autoPingInterval = autoPingTimeout = 0
-    autoPingSize = 12
-    autoPingRestartOnAnyTraffic = True
-    perMessageCompressionOffers: tuple[object, ...] = ()
-
     factory: SIPWebSocketClientFactory
     transport: Any
     data: bytes
     attempt: Attempt | None = None
-    inside_message = False
-    current_frame: Any = None
     maxFramePayloadSize: int
     maxMessagePayloadSize: int
 
     _closeTimer: IDelayedCall | None = None
     _opened = False
+    _isWatched = False
+    # Why it was we who ended the connection.
     _refusal: TransportError | None = None
     _closing: tuple[bool, int | None, str | None] | None = None
-
-    @staticmethod
-    def perMessageCompressionAccept(_: object) -> None:
-        """Take no compression: none was offered."""
+    # How many octets wait for a server that does not read; None while it reads.
+    _backlog: int | None = None
 
     # The life of a connection.
 
@@ -143,15 +120,11 @@ class SIPWebSocketClientProtocol(WebSocketClientProtocol):
         if self._refusal is not None:
             return
         self._opened = True
-        self._forgetHandshake()
+        self.forgetHandshake()
+        self._isWatched = True
+        self.registerProducer(self, True)  # noqa: FBT003 -- as Twisted defines it
         self.factory.timings.upgraded()
         self.factory.socketOpened(self)
-
-    def _forgetHandshake(self) -> None:
-        # An idle connection is kept for days, in thousands: not with what it was made from.
-        self.http_request_data = self.http_response_data = self.websocket_key = b""
-        self.http_status_line = ""
-        self.http_headers = {}
 
     def failHandshake(self, reason: str) -> None:
         """
@@ -162,9 +135,9 @@ class SIPWebSocketClientProtocol(WebSocketClientProtocol):
         match = _STATUS_LINE.match(self.data)
         status = None if match is None else int(match[1])
         if match is not None and status != 101:
-            phrase = (match[2] or b"").decode("utf-8", "replace").strip()
-            reason = f"the server answered the upgrade with {status} {phrase}".rstrip()
-        self._refusal = HandshakeRefused(reason, status=status if status != 101 else None)
+            phrase = (match[2] or b"").decode("utf-8", "replace")
+            reason = f"the server answered the upgrade with {status} {phrase}"
+        self._refusal = HandshakeRefused(_printable(reason), status=status if status != 101 else None)
         self.abort()
 
     def abort(self) -> None:
@@ -225,7 +198,14 @@ class SIPWebSocketClientProtocol(WebSocketClientProtocol):
         connection" itself where it does not in a reasonable time.
         """
         super().sendCloseFrame(code, reasonUtf8, isReply)
+        self.factory.socketClosing(self)
         self._limitClosing()
+
+    def _fail_connection(self, code: int = GOING_AWAY, reason: str = "") -> None:
+        """Autobahn's; what was wrong is kept, for who asks why the connection is gone."""
+        if self.state == self.STATE_OPEN:
+            self._refusal = TransportError(f"the WebSocket was failed: {_printable(reason)}", code=code)
+        super()._fail_connection(code, reason)
 
     def dropConnection(self, abort: bool = False) -> None:
         """Drop TCP; one that does not go by itself, as with a peer that reads nothing, is cut."""
@@ -313,16 +293,63 @@ class SIPWebSocketClientProtocol(WebSocketClientProtocol):
 
     # Octets out.
 
-    def sendOctets(self, message: bytes) -> None:
+    def sendOctets(self, message: bytes) -> bool:
         """
         Send a message, on a WebSocket that is open.
 
         @param message: Its octets.
+        @return: Whether it was sent; not where too much waits already for a
+            server that does not read.
         """
-        factory = self.factory
-        key = factory.options.entropy(4)
-        header = frameHeader(opcodeFor(message), len(message), masked=True)
-        self.transport.write(header + key + applyMask(message, key))
+        if self._backlog is not None and not self._mayWait(len(message)):
+            return False
+        self._writeFrame(opcodeFor(message), message)
+        return True
+
+    def sendFrame(
+        self, opcode: int, payload: bytes = b"", fin: bool = True, *args: Any, **named: Any
+    ) -> None:
+        """
+        Send a control frame, for Autobahn, which would mask it predictably.
+
+        @param opcode: That of Close, Ping or Pong.
+        @param payload: What goes with it.
+        @param fin: Always true for these (RFC 6455 section 5.5).
+        """
+        # A Pong is for the latest Ping (RFC 6455 section 5.5.3): one that cannot go out is not missed.
+        if opcode == _PONG and self._backlog is not None and not self._mayWait(len(payload)):
+            return
+        self._writeFrame(_FINAL | opcode, payload)
+
+    def _writeFrame(self, first: int, payload: bytes) -> None:
+        # RFC 6455 section 10.3: "The masking key [...] MUST be unpredictable".
+        key = self.factory.options.entropy(4)
+        self.transport.write(frameHeader(first, len(payload), masked=True) + key + applyMask(payload, key))
+
+    def _mayWait(self, octets: int) -> bool:
+        """Count what is to wait for a server that does not read; say whether that is not too much."""
+        waiting = (self._backlog or 0) + octets
+        if waiting > self.factory.options.maxPendingOctets:
+            return False
+        self._backlog = waiting
+        return True
+
+    def pauseProducing(self) -> None:
+        """The server does not read, and the transport's own buffer is full (C{IPushProducer})."""
+        self._backlog = 0
+
+    def resumeProducing(self) -> None:
+        """The server has read all (C{IPushProducer})."""
+        self._backlog = None
+
+    def stopProducing(self) -> None:
+        """The connection is gone (C{IPushProducer})."""
+
+    def unregisterProducer(self) -> None:
+        """Autobahn's, which would unregister what it has not registered."""
+        if self._isWatched:
+            self._isWatched = False
+            super().unregisterProducer()
 
 
 def _isBeginOfWhole(data: bytes, limit: int) -> bool:
@@ -354,3 +381,8 @@ def _isUTF8(payload: bytes) -> bool:
 
 def _text(reason: Failure) -> str:
     return reason.getErrorMessage() or type(reason.value).__name__
+
+
+def _printable(text: str) -> str:
+    """Make what a server said fit for a line of a log."""
+    return "".join(each if each.isprintable() else "?" for each in text[:_SHOWN]).strip()

@@ -53,10 +53,10 @@ class Transport:
 
     @ivar logger: The outlet for log messages.
     @ivar ua: The user agent that uses it.
-    @ivar ws: The WebSocket; C{None} where none is open.
+    @ivar ws: The WebSocket; C{None} where there is none.
     @ivar server: The server that it connects to.
     @ivar closed: Whether the user agent has asked for its end.
-    @ivar connected: Whether the WebSocket is open.
+    @ivar connected: Whether the WebSocket is open: not any more once its closing has begun.
     @ivar lastTransportError: What went wrong last; C{None} where nothing did
         since the last L{connect}.
     """
@@ -104,7 +104,7 @@ class Transport:
 
     def __repr__(self) -> str:
         state = "connected" if self.connected else "closed" if self.closed else "not connected"
-        return f"<Transport {self.server.ws_uri} {state}>"
+        return f"<Transport {self.peer} {state}>"
 
     @property
     def reconnection_attempts(self) -> int:
@@ -115,6 +115,11 @@ class Transport:
     def reconnectTimer(self) -> IDelayedCall | None:
         """The wait for the next attempt; C{None} where none is waited for."""
         return self._factory.retryTimer
+
+    @property
+    def peer(self) -> str:
+        """Whom it is connected to, for logs: the server's URI without its query, which may hold a secret."""
+        return self.server.ws_uri.partition("?")[0]
 
     @property
     def viaTransport(self) -> str:
@@ -133,7 +138,8 @@ class Transport:
         Send a message.  Never raises.
 
         @param msg: The message, or its text or octets.
-        @return: Whether the WebSocket was open for sending.
+        @return: Whether the WebSocket was open for sending: it is not where
+            more than C{maxPendingOctets} wait for a server that does not read.
         """
         ws = self.ws
         if ws is None or ws.state != ws.STATE_OPEN:
@@ -143,11 +149,13 @@ class Transport:
             octets = msg.encode() if isinstance(msg, str) else bytes(msg)
             if self.ua.configuration.traceSip:
                 self._trace("sent to", octets)
-            ws.sendOctets(octets)
+            sent = ws.sendOctets(octets)
         except Exception:  # noqa: BLE001 - "never raises": whatever the message is
             self.logger.failure("unable to send a message")
             return False
-        return True
+        if not sent:
+            self.logger.warn("unable to send a message: {uri} does not read", uri=self.peer)
+        return sent
 
     def connect(self) -> bool:
         """
@@ -158,7 +166,7 @@ class Transport:
         factory = self._factory
         if factory.connecting and not self.closed:
             state = "is open" if self.connected else "is being opened"
-            self.logger.info("the WebSocket to {uri} {state} already", uri=self.server.ws_uri, state=state)
+            self.logger.info("the WebSocket to {uri} {state} already", uri=self.peer, state=state)
             return False
         self.closed = False
         if factory.connecting:
@@ -181,9 +189,9 @@ class Transport:
             return
         self.closed = True
         active = factory.connecting or factory.waiting
-        if self.connected and self.ws is not None:
+        if self.ws is not None:
             factory.stopRetrying()
-            self.logger.info("closing the WebSocket to {uri}", uri=self.server.ws_uri)
+            self.logger.info("closing the WebSocket to {uri}", uri=self.peer)
             self.ws.close()
             return
         factory.stop()
@@ -200,7 +208,7 @@ class Transport:
         if self.reconnectTimer is not None:
             self.logger.info(
                 "trying {uri} again in {gap:g} seconds (attempt {attempt})",
-                uri=self.server.ws_uri,
+                uri=self.peer,
                 gap=self.ua.configuration.wsServerReconnectionTimeout,
                 attempt=self.reconnection_attempts,
             )
@@ -217,7 +225,7 @@ class Transport:
         self.closed = False
         self.lastTransportError = None
         self._factory.opened()
-        self.logger.info("connected to {uri}", uri=self.server.ws_uri)
+        self.logger.info("connected to {uri}", uri=self.peer)
         self._tell(self.ua.onTransportConnected, self)
 
     def onClose(self, error: TransportError | None = None) -> None:
@@ -260,13 +268,13 @@ class Transport:
 
         @param error: What is wrong.
         """
-        self.logger.warn("{uri}: {error}", uri=self.server.ws_uri, error=error)
+        self.logger.warn("{uri}: {error}", uri=self.peer, error=error)
 
     # What its factory tells.
 
     def connecting(self, attempts: int) -> None:
         """An attempt to connect begins."""
-        self.logger.info("connecting to {uri}", uri=self.server.ws_uri)
+        self.logger.info("connecting to {uri}", uri=self.peer)
         self._tell(self.ua.onTransportConnecting, self, attempts)
 
     def socketOpened(self, ws: SIPWebSocketClientProtocol) -> None:
@@ -286,7 +294,7 @@ class Transport:
         """There were enough attempts."""
         self.logger.warn(
             "giving {uri} up after {attempts} attempts to reconnect",
-            uri=self.server.ws_uri,
+            uri=self.peer,
             attempts=self.reconnection_attempts,
         )
         self._tell(self.ua.onTransportError, self)
@@ -295,10 +303,10 @@ class Transport:
 
     def _ended(self, error: TransportError | None) -> None:
         """Be without a WebSocket, and tell the user agent where there was one."""
-        wasConnected, self.connected, self.ws = self.connected, False, None
+        socket, self.ws, self.connected = self.ws, None, False
         self.lastTransportError = error
-        if wasConnected:
-            self.logger.info("disconnected from {uri}", uri=self.server.ws_uri)
+        if socket is not None:
+            self.logger.info("disconnected from {uri}", uri=self.peer)
             self._tell(self.ua.onTransportClosed, self)
 
     def _keepAlive(self, payload: bytes) -> bool:
@@ -321,6 +329,7 @@ class Transport:
         try:
             message = parseMessage(payload)
         except ParseError as error:
+            error.value = error.value and redact(error.value)
             self.logger.warn("dropping a message that is not SIP: {error}", error=error)
             if not self._refusesRequests():
                 rejectMalformed(error, ua, self)
@@ -362,7 +371,7 @@ class Transport:
         self.logger.info(
             "{direction} {peer} at {time}:\n{message}",
             direction=direction,
-            peer=self.server.ws_uri,
+            peer=self.peer,
             time=datetime.fromtimestamp(self._clock.seconds(), UTC).isoformat(timespec="milliseconds"),
             message=redact(octets),
         )

@@ -1,0 +1,241 @@
+"""What a server, good or bad, cannot make a transport do, keep or say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sipws.errors import HandshakeRefused
+from sipws.transport import TransportOptions
+from tests.transport.foreign import Scene, request
+
+# A server that does not read.
+
+
+def test_whatWaitsForAServerThatDoesNotReadIsBounded() -> None:
+    scene = Scene(options=TransportOptions(maxPendingOctets=10_000))
+    transport = scene.connected()
+    scene.connection.stall()
+    message = request() + b"x" * 1_000
+    sent = 0
+    while transport.send(message):
+        sent += 1
+    # What Twisted's buffer holds, and what is allowed beyond it.
+    assert 65_536 + 8_000 < sent * len(message) < 65_536 + 12_000
+    assert transport.connected
+    assert "does not read" in scene.warnings()[-1]
+    assert transport.send(message) is False
+
+    scene.connection.resume()
+
+    assert len(scene.connection.octets) == sent
+    assert transport.send(message) is True
+
+
+def test_pongsForAServerThatDoesNotReadAreBounded() -> None:
+    scene = Scene(options=TransportOptions(maxPendingOctets=1_000))
+    transport: Any = scene.connected()
+    scene.connection.stall()
+    ping = bytes((0x89, 125)) + b"p" * 125
+    for _ in range(10_000):
+        transport.ws.dataReceived(ping)
+    scene.connection.resume()
+    assert 65_536 < sum(map(len, scene.connection.pongs)) + 6 * len(scene.connection.pongs) < 70_000
+    assert transport.connected
+
+
+def test_aBurstThatTheServerReadsIsNotBounded() -> None:
+    scene = Scene(options=TransportOptions(maxPendingOctets=1_000_000))
+    transport = scene.connected()
+    assert all(transport.send(request()) for _ in range(1_000))
+    scene.network.pump()
+    assert len(scene.connection.octets) == 1_000
+
+
+def test_disconnectFromAServerThatDoesNotReadIsBoundedInTime() -> None:
+    scene = Scene()
+    transport = scene.connected()
+    scene.connection.stall()
+    while transport.send(request()):
+        pass
+    transport.disconnect()
+    scene.network.advance(TransportOptions().closeTimeout)
+    assert scene.told("onTransportClosed", "emit") == [
+        ("onTransportClosed",),
+        ("emit", "disconnected", transport),
+    ]
+    assert scene.atRest()
+
+
+# Masking.
+
+
+def test_everyFrameHasAKeyOfItsOwnFromTheEntropy() -> None:
+    """RFC 6455 section 10.3: control frames too; a key must not be predictable."""
+    asked: list[int] = []
+
+    def entropy(octets: int) -> bytes:
+        asked.append(octets)
+        return bytes((len(asked), 0, 0, 7))
+
+    scene = Scene(options=TransportOptions(entropy=entropy))
+    transport: Any = scene.connected()
+    written: list[bytes] = []
+    write = transport.ws.transport.write
+
+    def record(data: bytes) -> None:
+        written.append(data)
+        write(data)
+
+    transport.ws.transport.write = record
+    transport.send("1234")
+    scene.connection.ping(b"5678")
+    transport.disconnect()
+    scene.network.pump()
+    assert asked == [4, 4, 4]
+    assert written == [
+        b"\x81\x84\x01\x00\x00\x07" + bytes(b"1234"[i] ^ b"\x01\x00\x00\x07"[i] for i in range(4)),
+        b"\x8a\x84\x02\x00\x00\x07" + bytes(b"5678"[i] ^ b"\x02\x00\x00\x07"[i] for i in range(4)),
+        b"\x88\x82\x03\x00\x00\x07" + bytes((0x03 ^ 3, 0xE8)),
+    ]
+    assert scene.connection.pongs == [b"5678"]
+
+
+# What ended a connection.
+
+
+@pytest.mark.parametrize(
+    ("octets", "code", "said"),
+    [
+        (bytes((0x81, 127)) + (2**40).to_bytes(8, "big"), 1009, "exceeds payload limit"),
+        (bytes((0x82, 126)) + (1_001).to_bytes(2, "big") + bytes(1_001), 1009, "exceeds payload limit"),
+        (bytes((0x81, 0x84)) + b"mask" + b"text", 1002, "masked server-to-client frame"),
+        (bytes((0xC1, 4)) + b"text", 1002, "RSV = 4"),
+        (bytes((0x83, 4)) + b"text", 1002, "reserved opcode 3"),
+        (bytes((0x80, 4)) + b"text", 1002, "outside fragmented message"),
+        (bytes((0x81, 4)) + b"te\xffx", 1007, "invalid UTF-8"),
+        (bytes((0x88, 2, 0, 1)), 1002, "invalid close code 1"),
+    ],
+)
+def test_aViolationOfTheProtocolIsAnsweredWithItsCodeAndReconnected(
+    octets: bytes, code: int, said: str
+) -> None:
+    scene = Scene(options=TransportOptions(maxMessageSize=1_000))
+    transport = scene.connected()
+    codes: list[Any] = []
+    protocol = scene.connection.protocol()
+    onCloseFrame = protocol.onCloseFrame
+
+    def record(code: int | None, reason: bytes | None) -> Any:
+        codes.append(code)
+        return onCloseFrame(code, reason)
+
+    protocol.onCloseFrame = record
+    scene.connection.write(octets)
+    scene.network.advance(1)
+    assert codes == [code]
+    error = transport.lastTransportError
+    assert error is not None
+    assert error.code == code
+    assert said in str(error)
+    assert scene.told("onTransportClosed") == [("onTransportClosed",)]
+    assert transport.reconnectTimer is not None
+    scene.network.advance(4)
+    assert transport.connected
+    assert transport.lastTransportError is None
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1011, 1013, 3000, 4999])
+def test_theServersCloseCodeAndReasonAreKept(code: int) -> None:
+    scene = Scene()
+    transport = scene.connected()
+    scene.connection.close(code, "for reasons of its own")
+    error = transport.lastTransportError
+    assert error is not None
+    assert error.code == code
+    assert "for reasons of its own" in str(error)
+
+
+def test_itIsNotConnectedFromTheBeginOfTheServersClosingOn() -> None:
+    """What comes to be sent meanwhile can wait for the next connection instead of failing."""
+    scene = Scene()
+    transport = scene.connected()
+    scene.connection.close(1001, hangUp=False)
+    assert not transport.connected
+    assert transport.send(request()) is False
+    assert not scene.told("onTransportClosed")
+    scene.network.advance(TransportOptions().closeTimeout)
+    assert scene.told("onTransportClosed") == [("onTransportClosed",)]
+    scene.network.advance(4)
+    assert transport.connected
+
+
+def test_itIsNotConnectedFromDisconnectOn() -> None:
+    scene = Scene()
+    transport = scene.connected()
+    transport.disconnect()
+    assert not transport.connected
+    assert transport.send(request()) is False
+    scene.network.pump()
+    assert scene.told("onTransportClosed", "emit") == [
+        ("onTransportClosed",),
+        ("emit", "disconnected", transport),
+    ]
+
+
+# What is said of it.
+
+SECRET = "geheim"
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        f'Authorization: Digest username="a", response="{SECRET}"\r\n\r\n'.encode(),
+        request().replace(b"<sip:bob@example.com>", f"<sip:bob:{SECRET}@exam ple>".encode()),
+        request().replace(b"Max-Forwards", f"Authorization: Digest response={SECRET}\x00\r\nX".encode()),
+        request().replace(b"Max-Forwards", f"Cookie: {SECRET}\x00\r\nX".encode()),
+    ],
+)
+def test_aMalformedMessageIsLoggedOnceWithoutItsSecrets(octets: bytes) -> None:
+    scene = Scene()
+    scene.connected()
+    scene.connection.send(octets)
+    [warning] = scene.warnings()
+    assert warning.startswith("dropping a message that is not SIP: ")
+    assert SECRET not in warning
+
+
+def test_theQueryOfAURIIsInNoLogNoTraceAndNoRepr() -> None:
+    scene = Scene(f"ws://sip.example.com/path?token={SECRET}", traceSip=True)
+    transport = scene.construct()
+    scene.network.advance(0)
+    assert scene.connection.path == "/path"
+    transport.send(request())
+    scene.connection.send(request())
+    scene.connection.close(1011)
+    scene.network.refuse()
+    scene.network.advance(100)
+    transport.disconnect()
+    assert transport.connect()
+    transport.disconnect()
+    texts = [event["log_format"].format(**event) for event in scene.logged]
+    assert len(texts) > 10
+    assert not [text for text in [*texts, repr(transport)] if SECRET in text]
+
+
+def test_whatAServerAnswersTheUpgradeWithIsShownOnOneLine() -> None:
+    scene = Scene()
+    scene.network.stallUpgrade()
+    transport: Any = scene.construct()
+    scene.network.advance(0)
+    answer = b"HTTP/1.1 503 \x1b[2Jgone\x85away " + b"x" * 1_000 + b"\r\n\r\n"
+    transport._factory._socket.dataReceived(answer)
+    scene.network.advance(0)
+    error = transport.lastTransportError
+    assert isinstance(error, HandshakeRefused)
+    assert error.status == 503
+    assert str(error).isprintable()
+    assert len(str(error)) < 300
+    transport.disconnect()
