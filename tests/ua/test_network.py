@@ -253,8 +253,8 @@ class TestLeftovers:
             ua.start()
             network.advance(0)
             assert registered(ua)
-            assert isinstance(ua.transport, Transport)
-            transports.append(weakref.ref(ua.transport))
+            transport: Any = ua.transport
+            transports.append(weakref.ref(transport))
             ua.stop()
             network.advance(1)
             assert atRest(network)
