@@ -15,11 +15,12 @@ from sipws.errors import NotConnected, ParseError
 from sipws.message import IncomingRequest, parseMessage
 from sipws.message.redact import redact
 from sipws.server.authentication import Gatekeeper
-from sipws.server.connection import Connection, SIPWebSocketServerFactory
+from sipws.server.connection import Connection
 from sipws.server.core import ServerCore
 from sipws.server.limits import ServerLimits
 from sipws.server.location import Locations
 from sipws.server.names import Names, Tokens
+from sipws.server.protocol import SIPWebSocketServerFactory
 from sipws.server.proxy import Proxy
 from sipws.server.registrar import Registrar
 from sipws.server.routing import Router
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
     from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
 
-    from sipws.server.connection import SIPWebSocketServerProtocol
     from sipws.server.names import Randomness
+    from sipws.server.protocol import SIPWebSocketServerProtocol
 
 __all__ = ["EmbeddedServer"]
 
