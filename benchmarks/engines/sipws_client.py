@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 
-from sipws.config import Configuration
-from sipws.ua import UserAgent
+from sipws import Configuration, UserAgent
 
 if TYPE_CHECKING:
-    from sipws.message import IncomingResponse
+    from sipws import IncomingResponse
 
 __all__ = ["Client", "Exchange"]
 

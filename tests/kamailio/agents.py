@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from twisted.internet import reactor, task
 
-from sipws.config import Configuration
-from sipws.ua import UserAgent
+from sipws import Configuration, Transport, UserAgent
 from tests.kamailio.counterpart import PASSWORDS, Kamailio
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from sipws.message import IncomingRequest
 
-__all__ = ["PATIENCE", "Agents", "Inbox", "pause", "within"]
+__all__ = ["PATIENCE", "Agents", "Inbox", "pause", "transportOf", "until", "within"]
 
 #: How long anything here may take, in seconds.  Most take milliseconds.
 PATIENCE = 15.0
@@ -73,6 +72,12 @@ class Agents:
     async def stopAll(self) -> None:
         for agent in self.made:
             await within(agent.stop())
+
+
+def transportOf(agent: UserAgent) -> Transport:
+    """The transport of a user agent that has been started."""
+    assert isinstance(agent.transport, Transport)
+    return agent.transport
 
 
 async def within(deferred: Deferred[Any], seconds: float = PATIENCE) -> Any:

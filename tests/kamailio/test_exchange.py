@@ -9,7 +9,7 @@ import pytest_twisted
 import trustme
 
 from sipws.errors import CertificateRefused
-from tests.kamailio.agents import Agents, until, within
+from tests.kamailio.agents import Agents, transportOf, until, within
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ async def test_bothRegister(agents: Agents, kamailio: Kamailio, scheme: str) -> 
     assert set(table) == {"alice", "bob"}
     for agent, user in ((alice, "alice"), (bob, "bob")):
         [contact] = table[user]
-        assert agent.configuration.viaHost in contact
+        assert f"@{agent.configuration.viaHost};" in contact
 
 
 @SCHEMES
@@ -113,9 +113,9 @@ async def test_serverOfAnotherAuthorityIsRefused(agents: Agents, kamailio: Kamai
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(other)
     alice, _ = agents.start("alice", "wss", caFile=str(other), wsServerMaxReconnection=0)
-    await until(lambda: getattr(alice.transport, "lastTransportError", None), "an error")
-    assert isinstance(alice.transport.lastTransportError, CertificateRefused)
-    assert not alice.transport.connected
+    await until(lambda: transportOf(alice).lastTransportError, "an error")
+    assert isinstance(transportOf(alice).lastTransportError, CertificateRefused)
+    assert not transportOf(alice).connected
     assert kamailio.locations() == {}
 
 

@@ -9,7 +9,7 @@ import pytest
 import pytest_twisted
 
 from sipws.errors import SIPError
-from tests.kamailio.agents import Agents, Inbox, pause, until, within
+from tests.kamailio.agents import Agents, Inbox, pause, transportOf, until, within
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -70,8 +70,8 @@ async def test_killedAndStartedAgain(agents: Agents, kamailio: Kamailio, scheme:
     await pause(0)
     kamailio.kill()
     await _talk(ledger, alice, bob, 1)
-    assert not alice.transport.connected
-    assert not bob.transport.connected
+    assert not transportOf(alice).connected
+    assert not transportOf(bob).connected
     kamailio.start()
     assert kamailio.locations() == {}
     await _talk(ledger, alice, bob, 0.5)
