@@ -205,7 +205,9 @@ class UserAgent(Emitter):
             request, an INVITE with CANCEL; it fails with L{TransactionCancelled} then.
         @raise ValueError: The request cannot be as it is given.
         """
-        request = self._requester.builder.build(method, target, headers, body, contentType)
+        transport = self.transport
+        way = servedTransport(transport) if transport is not None and transport.connected else None
+        request = self._requester.builder.build(method, target, headers, body, contentType, way)
         return self._requester.submit(request, onProvisional)
 
     def message(

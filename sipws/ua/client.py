@@ -133,7 +133,8 @@ class Exchange:
         transport = ua.transport
         if transport is None or not transport.connected:
             return fail(NotConnected("there is no connection", request=request))
-        self._requester.builder.address(request, servedTransport(transport))
+        if request.viaBranch is None:
+            self._requester.builder.address(request, servedTransport(transport))
         if self._requester.digest is not None:
             self._requester.digest.authorize(request)
         transaction: ClientTransaction

@@ -352,7 +352,7 @@ class Registration:
     def _build(self, expires: int) -> OutgoingRequest:
         builder = self._requester.builder
         if self._callID is None:
-            self._callID = builder.identity.callIDPrefix + builder.tokens.tagAndCallID()[1]
+            self._callID = builder.identity.callIDPrefix + builder.tokens.identifiers()[1]
         return builder.register(self._callID, self._nextCSeq(self._cseq), expires)
 
     def _nextCSeq(self, previous: int) -> int:

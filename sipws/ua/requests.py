@@ -2,7 +2,7 @@
 Building requests outside of dialogs (RFC 3261 section 8.1.1).
 
 A request is built whole but for what depends on the connection that it will
-leave on, Via and Route: L{RequestBuilder.address} adds these.
+leave on, Via and Route, unless that is known: L{RequestBuilder.address} adds these.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ Headers = Iterable[tuple[str, object]] | Mapping[str, object]
 #: Requests that must carry a Contact (RFC 3261 section 20, table 2; RFC 6665, RFC 3515, RFC 3311).
 #: MESSAGE must not (RFC 3428 section 4), and REGISTER is given its own.
 DIALOG_METHODS = frozenset({"INVITE", "SUBSCRIBE", "REFER", "UPDATE"})
+
+_MAX_FORWARDS = str(C.MAX_FORWARDS)
 
 #: Headers of which a request has one: a caller's takes the place of ours.
 _SINGLE = {
@@ -95,7 +97,7 @@ class RequestBuilder:
     @ivar allow: Gives the value of Allow.
     """
 
-    __slots__ = ("_allow", "_fixed", "_sentBy", "_viaTransport", "identity", "tokens")
+    __slots__ = ("_allow", "_fixed", "_preloads", "_sentBy", "_viaTransport", "identity", "tokens")
 
     def __init__(self, identity: Identity, tokens: Tokens, allow: Any) -> None:
         options = identity.configuration
@@ -106,6 +108,7 @@ class RequestBuilder:
             *_supported(options.extraSupported),
             ("User-Agent", options.userAgentString),
         ]
+        self._preloads = options.usePreloadedRoute
         self._viaTransport = "TCP" if options.hackViaTcp else None
         self._sentBy = f"{options.viaHost}{';rport' if options.forceRport else ''};branch="
 
@@ -116,9 +119,10 @@ class RequestBuilder:
         headers: Headers = (),
         body: bytes | str = b"",
         contentType: str | None = None,
+        transport: IServedTransport | None = None,
     ) -> OutgoingRequest:
         """
-        Build a request, but for its Via and its Route.
+        Build a request.
 
         @param method: Its method.
         @param target: Its Request-URI, as L{normalizeTarget} takes it.
@@ -126,36 +130,36 @@ class RequestBuilder:
             take the place of ours.
         @param body: Its body; text goes out as UTF-8.
         @param contentType: The type of the body.
+        @param transport: What it will be sent on, at once; C{None}: it has to
+            be given to L{address}.
         @raise ValueError: The target is no URI, or a header cannot be as it is given.
         """
-        uri = normalizeTarget(target, self.identity.domain)
-        tag, callID = self.tokens.tagAndCallID()
-        request = OutgoingRequest(
-            method,
-            uri,
-            [
-                ("Max-Forwards", C.MAX_FORWARDS),
-                ("From", self.identity.fromPrefix + tag),
-                ("To", f"<{uri}>"),
-                ("Call-ID", self.identity.callIDPrefix + callID),
-                ("CSeq", f"1 {method}"),
-                *self._fixed,
-            ],
-            body,
-        )
+        identity = self.identity
+        uri = normalizeTarget(target, identity.domain)
+        tag, callID, branch = self.tokens.identifiers()
+        pairs: list[tuple[str, object]] = [
+            ("Max-Forwards", _MAX_FORWARDS),
+            ("From", identity.fromPrefix + tag),
+            ("To", f"<{uri}>"),
+            ("Call-ID", identity.callIDPrefix + callID),
+            ("CSeq", f"1 {method}"),
+            *self._fixed,
+        ]
+        if transport is not None and not self._preloads:
+            pairs.insert(0, ("Via", self._via(transport, branch)))
         if method in DIALOG_METHODS:
             scheme = uri.partition(":")[0].lower()
-            request.addHeader("Contact", self.identity.contactFor(scheme, dialog=True))
-            request.addHeader("Allow", self._allow())
+            pairs += [("Contact", identity.contactFor(scheme, dialog=True)), ("Allow", self._allow())]
         if contentType is not None:
-            request.addHeader("Content-Type", contentType)
+            pairs.append(("Content-Type", contentType))
+        request = OutgoingRequest(method, uri, pairs, body)
         if headers:
             _addHeaders(request, headers, tag)
         return request
 
     def register(self, callID: str, cseq: int, expires: int) -> OutgoingRequest:
         """
-        Build a REGISTER (RFC 3261 section 10.2), but for its Via and its Route.
+        Build a REGISTER (RFC 3261 section 10.2), for L{address}.
 
         @param callID: The Call-ID of all of them.
         @param cseq: One higher than that of the last.
@@ -188,19 +192,21 @@ class RequestBuilder:
         Give a request the Via, with a branch of its own, and the Route that
         it leaves with.
 
-        @param request: A request that has not been sent.
+        @param request: A request that has none of these.
         @param transport: What it will be sent on.
         """
         # RFC 3261 section 8.1.2: a pre-existing route set may be configured; RFC
         # 7118's examples route by the connection instead, so it is off by default.
-        if self.identity.configuration.usePreloadedRoute and not request.hasHeader("Route"):
+        if self._preloads and not request.hasHeader("Route"):
             request.prependHeader("Route", transport.server.sip_uri)
-        via = self._viaTransport or transport.viaTransport
-        request.prependHeader("Via", f"SIP/2.0/{via} {self._sentBy}{self.tokens.branch()}")
+        request.prependHeader("Via", self._via(transport, self.tokens.branch()))
+
+    def _via(self, transport: IServedTransport, branch: str) -> str:
+        return f"SIP/2.0/{self._viaTransport or transport.viaTransport} {self._sentBy}{branch}"
 
     def again(self, request: OutgoingRequest, cseq: int) -> OutgoingRequest:
         """
-        Build the request that follows one that was challenged.
+        Build the request that follows one that was challenged, for L{address}.
 
         RFC 3261 section 8.1.3.5: it "SHOULD have the same value of the Call-ID,
         To, and From of the previous request".
@@ -215,7 +221,7 @@ class RequestBuilder:
 
     def acknowledge(self, request: OutgoingRequest, response: IncomingResponse) -> OutgoingRequest:
         """
-        Build the ACK to a 2xx to an INVITE (RFC 3261 section 13.2.2.4), but for its Via.
+        Build the ACK to a 2xx to an INVITE (RFC 3261 section 13.2.2.4), for L{address}.
 
         @param request: The INVITE.
         @param response: The 2xx.
@@ -230,7 +236,7 @@ class RequestBuilder:
             contact.uri if contact is not None else request.requestURI,
             [
                 *routes,
-                ("Max-Forwards", C.MAX_FORWARDS),
+                ("Max-Forwards", _MAX_FORWARDS),
                 ("From", request.getHeader("From")),
                 ("To", response.getHeader("To")),
                 ("Call-ID", request.callID),

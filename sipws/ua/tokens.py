@@ -50,11 +50,11 @@ class Tokens:
         """Make a branch, unique in space and time (RFC 3261 section 8.1.1.7)."""
         return f"{MAGIC_COOKIE}{self.random.getrandbits(96):024x}"
 
-    def tagAndCallID(self) -> tuple[str, str]:
+    def identifiers(self) -> tuple[str, str, str]:
         """
-        Make a tag and the end of a Call-ID, from one draw: each request needs both.
+        Make a tag, the end of a Call-ID, and a branch, from one draw: each request needs them.
 
-        RFC 3261 section 19.3 wants 32 random bits in a tag; these have 64, and the Call-ID 96.
+        RFC 3261 section 19.3 wants 32 random bits in a tag; these have 64, and the others 96.
         """
-        text = f"{self.random.getrandbits(160):040x}"
-        return text[:16], text[16:]
+        text = f"{self.random.getrandbits(256):064x}"
+        return text[:16], text[16:40], MAGIC_COOKIE + text[40:]

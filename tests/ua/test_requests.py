@@ -110,6 +110,14 @@ class TestRoute:
         request = sent(ua_usePreloadedRoute=True, server="wss://sip.example.com:8443")
         assert request.getHeader("Route") == "<sip:sip.example.com:8443;transport=ws;lr>"
 
+    def test_isThereInOneThatWaitedToo(self) -> None:
+        scene = Scene(usePreloadedRoute=True)
+        outcome(scene.ua.message(BOB, "hello"))
+        request = scene.connect().take()
+        assert request.getHeader("Route") == "<sip:sip.example.com;transport=ws;lr>"
+        assert request.headers[0][0] == "Via"
+        scene.ua.transactions.close(ParseError("the test is over"))
+
     def test_isNoneOtherwise(self) -> None:
         assert not sent().hasHeader("Route")
 
