@@ -12,7 +12,7 @@ from twisted.internet.error import NotConnectingError
 from twisted.internet.interfaces import IConnector, IReactorTCP, IReactorUNIX
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import alsoProvides, implementer
 
 from sipws.message import IncomingRequest, IncomingResponse, OutgoingResponse
 from sipws.testing.connection import MemoryConnection
@@ -66,6 +66,7 @@ class MemoryNetwork:
             C{connections}.
         """
         self.reactor: Any = _Reactor(self)
+        alsoProvides(self.reactor, IInnerReactor)
         self.connections: list[MemoryConnection] = []
         self.rejection: tuple[int, str] | None = None
         self.subprotocol: str | None = "sip"
@@ -319,7 +320,7 @@ class _Client:
         self._connector.lost(reason)
 
 
-@implementer(IReactorTCP, IReactorUNIX, IInnerReactor)
+@implementer(IReactorTCP, IReactorUNIX)
 class _Reactor(MemoryReactorClock):
     """Twisted's fake reactor, on a network."""
 

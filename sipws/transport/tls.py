@@ -12,19 +12,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.bindings.openssl.binding import Binding
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import Certificate as X509Certificate
+from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL import SSL, crypto
 from service_identity.hazmat import DNS_ID, IPAddress_ID, ServiceID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.ssl import (
-    Certificate,
-    KeyPair,
-    PrivateCertificate,
-    optionsForClientTLS,
-    trustRootFromCertificates,
-)
+from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -142,31 +140,28 @@ def _shown(options: TransportOptions) -> dict[str, Any]:
     if options.clientCertificate is None:
         return {}
     octets = _read("clientCertificate", options.clientCertificate)
-    keyOctets = octets if options.clientKey is None else _read("clientKey", options.clientKey)
-    keyOption = "clientCertificate" if options.clientKey is None else "clientKey"
-    blocks = octets.split(_PEM_CERTIFICATE_END)[:-1]
-    if not blocks:
-        raise ConfigurationError(
-            "clientCertificate", f"{options.clientCertificate} holds no certificate in PEM"
-        )
     try:
-        own, *chain = _certificates(blocks)
-    except Exception as error:
-        raise ConfigurationError("clientCertificate", "cannot be read as certificates") from error
-    try:
-        key = KeyPair.load(keyOctets, crypto.FILETYPE_PEM)
-        own = PrivateCertificate.fromCertificateAndKeyPair(own, key)
-    except Exception as error:
-        raise ConfigurationError(keyOption, "holds no key that belongs to the certificate") from error
-    return {
-        "privateKey": own.privateKey.original,
-        "certificate": own.original,
-        "extraCertChain": [certificate.original for certificate in chain],
-    }
+        own, *chain = load_pem_x509_certificates(octets)
+    except ValueError as error:
+        problem = f"{options.clientCertificate} holds no certificate in PEM that can be read"
+        raise ConfigurationError("clientCertificate", problem) from error
+    if options.clientKey is None:
+        key = _key("clientCertificate", options.clientCertificate, octets, own)
+    else:
+        key = _key("clientKey", options.clientKey, _read("clientKey", options.clientKey), own)
+    return {"privateKey": key, "certificate": own, "extraCertChain": chain}
 
 
-def _certificates(blocks: list[bytes]) -> list[Certificate]:
-    return [Certificate.loadPEM(block + _PEM_CERTIFICATE_END) for block in blocks]
+def _key(option: str, path: str, octets: bytes, certificate: X509Certificate) -> Any:
+    """Read the key that belongs to a certificate."""
+    try:
+        key = load_pem_private_key(octets, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        problem = f"{path} holds no key in PEM that can be read"
+        raise ConfigurationError(option, problem, "without a passphrase") from error
+    if key.public_key() != certificate.public_key():
+        raise ConfigurationError(option, f"{path} holds a key that does not belong to the certificate")
+    return key
 
 
 def _read(option: str, path: str) -> bytes:
