@@ -176,6 +176,18 @@ class UserAgent(Emitter):
         """Give the outlet for a part's log messages, such as C{sip.transport}."""
         return loggerFor(category)
 
+    def register(self) -> None:
+        """Register now, if there is a connection, and from now on at each."""
+        self.registration.register()
+
+    def unregister(self) -> Deferred[None]:
+        """
+        Remove the binding, and register no more.
+
+        @return: A Deferred that fires when that is over, whatever came of it.
+        """
+        return self.registration.unregister()
+
     # Requests of ours.
 
     def request(

@@ -134,7 +134,7 @@ class TestRequest:
         assert registrar.transport.sent == []
         assert not registrar.isRegistered()
         assert registrar.registration.granted == 0
-        registrar.registration.register()
+        registrar.scene.ua.register()
         registrar.accept()
         assert registrar.isRegistered()
         registrar.transport.lose()
@@ -491,7 +491,7 @@ class TestConnection:
 class TestUnregister:
     def test_removesTheBinding(self, registrar: Registrar) -> None:
         first = registrar.register()
-        got = outcome(registrar.registration.unregister())
+        got = outcome(registrar.scene.ua.unregister())
         request = registrar.take()
         assert request.parseHeader("Contact").expires == 0
         assert request.parseHeader("Contact").uri == first.parseHeader("Contact").uri
