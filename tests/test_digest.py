@@ -198,7 +198,7 @@ class Server:
         return next(each for each in challenges if each.algorithm == algorithm)
 
     def answer(
-        self, challenge: Challenge, password: str = "alicepw", method: str = "REGISTER", **changed: str | None
+        self, challenge: Challenge, password: str = "alicepw", method: str = "REGISTER", **changed: Any
     ) -> Credentials:
         parameters: dict[str, str | None] = {
             "username": "alice",
@@ -315,6 +315,24 @@ class TestVerify:
         )
         assert server.verify(wrong) is Verdict.REFUSED
         assert server.verify(right) is Verdict.ACCEPTED
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"nonce": None},
+            {"uri": None},
+            {"nc": None},
+            {"cnonce": None},
+            {"qop": "auth-int"},
+            {"qop": "else"},
+            {"realm": "other.test"},
+            {"algorithm": "SHA-512-256"},
+        ],
+    )
+    def test_whatWasNotAskedForIsRefusedHoweverWellItIsComputed(
+        self, server: Server, changed: dict[str, str | None]
+    ) -> None:
+        assert server.verify(server.answer(server.challenge(), **changed)) is Verdict.REFUSED
 
     def test_anotherMethodIsRefused(self, server: Server) -> None:
         credentials = server.answer(server.challenge(), method="MESSAGE")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
-from sipws.errors import LimitExceeded, SIPError, TransactionCancelled, TransactionTimeout
+from sipws.errors import SIPError, TransactionCancelled, TransactionTimeout
 from sipws.interfaces import IClientTransaction
 from sipws.transaction.base import Transaction
 from sipws.transaction.machines import INVITE_CLIENT, NON_INVITE_CLIENT, Action, Event
@@ -77,8 +77,8 @@ class ClientTransaction(Transaction):
         """
         try:
             self.transactions.addClient(self)
-        except LimitExceeded as error:
-            return fail(error)
+        except SIPError as error:
+            return fail(_about(error, self.request))
         result: Deferred[IncomingResponse] = Deferred(self._giveUp)
         self._result = result
         self._follow(Event.START)
@@ -228,7 +228,12 @@ class InviteClientTransaction(ClientTransaction):
         super()._responseToTU(response)
 
     def _sendAck(self, response: IncomingResponse) -> None:
-        self._send(ackFor(self.request, response))
+        try:
+            ack = ackFor(self.request, response)
+        except ValueError as error:
+            self._log.warn("no ACK to a response that cannot be read: {error}", error=error)
+            return
+        self._send(ack)
 
     def _sendCancel(self, _: object) -> None:
         cancel = NonInviteClientTransaction(cancelFor(self.request), self.transport, self.transactions)

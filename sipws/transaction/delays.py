@@ -87,12 +87,14 @@ class Delay(Generic[D]):
             if deadline > now:
                 break
             due.append(member)
-        for member in due:
-            # What one member does at its end may have stopped another.
-            if deadlines.pop(member, None) is not None:
-                member.timerFired(self.name)
-        if self._call is None:
-            self._rearm()
+        try:
+            for member in due:
+                # What one member does at its end may have stopped another.
+                if deadlines.pop(member, None) is not None:
+                    member.timerFired(self.name)
+        finally:
+            if self._call is None:
+                self._rearm()
 
     def _rearm(self) -> None:
         for deadline in self._deadlines.values():

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from sipws.interfaces import C
 from sipws.message import OutgoingRequest
 
@@ -22,10 +24,9 @@ def ackFor(invite: OutgoingRequest, response: IncomingResponse) -> OutgoingReque
 
     @param invite: The request as it was sent.
     @param response: The response.
+    @raise ValueError: The response's To cannot be sent back.
     """
-    # "The To header field in the ACK MUST equal the To header field in the response
-    # being acknowledged".
-    ack = _sameHop("ACK", invite, response.getHeader("To"))
+    ack = _sameHop("ACK", invite, _toOf(response))
     for name in ("Authorization", "Proxy-Authorization"):
         # Section 22.1: "UACs creating an ACK message will duplicate all of the Authorization
         # and Proxy-Authorization header field values that appeared in the INVITE".
@@ -44,6 +45,19 @@ def cancelFor(invite: OutgoingRequest) -> OutgoingRequest:
     # the CANCEL request MUST be identical to those in the request being cancelled,
     # including tags."
     return _sameHop("CANCEL", invite, invite.getHeader("To"))
+
+
+def _toOf(response: IncomingResponse) -> str | None:
+    """
+    Give the To of an ACK: "The To header field in the ACK MUST equal the To
+    header field in the response being acknowledged".
+    """
+    to = response.getHeader("To")
+    if to is not None and "\0" in to:
+        # A display name may hold NUL, escaped (section 25.1, quoted-pair), but we send none.  It
+        # is no part of what makes two of them equal (section 20.20).
+        return str(attrs.evolve(response.toHeader, displayName=None))
+    return to
 
 
 def _sameHop(method: str, invite: OutgoingRequest, to: str | None) -> OutgoingRequest:

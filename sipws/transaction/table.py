@@ -54,6 +54,7 @@ class Transactions:
     __slots__ = (
         "__weakref__",
         "_acks",
+        "_closing",
         "_compiled",
         "_delays",
         "_identities",
@@ -88,6 +89,7 @@ class Transactions:
         # INVITEs of RFC 2543 that wait for their ACK, under what it will look like.
         self._acks: dict[str, ServerTransaction] = {}
         self._waiting: list[Deferred[None]] = []
+        self._closing: SIPError | None = None
 
     def __len__(self) -> int:
         return len(self.ict) + len(self.nict) + len(self.ist) + len(self.nist)
@@ -171,10 +173,17 @@ class Transactions:
         """
         End all, so that nothing is left, not even a timer.
 
+        What is started meanwhile, by who is told of an end, fails likewise.
+        Afterwards there can be transactions again.
+
         @param error: What the Deferreds fail with that wait for a final response.
         """
-        for transaction in list(self):
-            transaction.abandon(error)
+        self._closing = error
+        try:
+            for transaction in list(self):
+                transaction.abandon(error)
+        finally:
+            self._closing = None
         self.ended()
 
     def whenIdle(self) -> Deferred[None]:
@@ -228,6 +237,8 @@ class Transactions:
         @raise ValueError: It has no branch, or that of another.
         """
         method, branch = transaction.method, transaction.branch
+        if self._closing is not None:
+            raise self._closing
         if len(self.ict) + len(self.nict) >= self.limit and method != "CANCEL":
             raise self._limitExceeded("client")
         table = self.ict if method == "INVITE" else self.nict
@@ -253,6 +264,8 @@ class Transactions:
         @return: Its key.
         @raise LimitExceeded: Too many are open.
         """
+        if self._closing is not None:
+            raise self._closing
         if len(self.ist) + len(self.nist) >= self.limit:
             raise self._limitExceeded("server")
         request = transaction.request

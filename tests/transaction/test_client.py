@@ -10,6 +10,8 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from sipws.errors import (
+    CertificateRefused,
+    HandshakeRefused,
     LimitExceeded,
     NotConnected,
     TransactionCancelled,
@@ -17,7 +19,7 @@ from sipws.errors import (
     TransportError,
 )
 from sipws.interfaces import IClientTransaction
-from sipws.message import IncomingResponse
+from sipws.message import IncomingResponse, parseMessage
 from sipws.transaction import (
     DEFAULT_TIMERS,
     InviteClientTransaction,
@@ -150,6 +152,28 @@ class TestAnyRequest:
         assert error.__cause__ is lost.__cause__
         assert lost.request is None
         assert run.isOver()
+
+    @pytest.mark.parametrize(
+        "lost",
+        [
+            NotConnected("no WebSocket"),
+            HandshakeRefused("no subprotocol", status=401),
+            CertificateRefused("expired"),
+            TransactionCancelled("stopped"),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_eachFailsWithAnErrorOfItsOwn(self, lost: Any) -> None:
+        runs = started(), started("INVITE")
+        for run in runs:
+            run.transactions.transportLost(run.transport, lost)
+        for run in runs:
+            (error,) = run.results
+            assert type(error) is type(lost)
+            assert error.request is run.request
+            assert (str(error), error.reason) == (str(lost), lost.reason)
+            assert getattr(error, "status", None) == getattr(lost, "status", None)
+        assert lost.request is None
 
     @pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
     def test_aLateResponseIsAbsorbed(self, method: str) -> None:
@@ -398,6 +422,31 @@ class TestInvite:
             response = run.receive(486)
             assert run.results == [response]
             assert run.isOver()
+
+    @pytest.mark.parametrize(
+        ("to", "acknowledged"),
+        [
+            ('"Bob \\\0" <sip:bob@example.test>;tag=theirs', "<sip:bob@example.test>;tag=theirs"),
+            ('"Bob \\\1 \u00e4" <sip:bob@example.test>;tag=theirs', None),
+            ("sip:bob@example.test;tag=theirs", None),
+            ("<sip:%00%ff@example.test;x=y>;tag=theirs;more", None),
+        ],
+    )
+    def test_theToOfTheAckIsThatOfTheResponseHoweverStrange(self, to: str, acknowledged: str | None) -> None:
+        run = started("INVITE")
+        octets = str(responseTo(run.request, 486)).replace("<sip:bob@example.test>;tag=to1", to)
+        run.transaction.receiveResponse(parseMessage(octets))
+        assert run.results[0].statusCode == 486
+        ack = run.transport.sent[-1]
+        assert ack.method == "ACK"
+        assert ack.getHeader("To") == (acknowledged or to)
+
+    def test_aToThatCannotBeSentBackIsNotAcknowledged(self) -> None:
+        run = started("INVITE")
+        octets = str(responseTo(run.request, 486)).replace(";tag=to1", ';tag="\\\0"')
+        run.transaction.receiveResponse(parseMessage(octets))
+        assert run.results[0].statusCode == 486
+        assert run.transport.summary() == ["INVITE"]
 
     def test_withATimerDRepeatedResponsesAreAcknowledgedAgain(self) -> None:
         run = started("INVITE", timers=Timers(D=32))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from twisted.internet.task import Clock
 
 from sipws.transaction.delays import Delay
@@ -112,4 +113,21 @@ def test_roundingErrorsDoNotKeepTheClockBusy() -> None:
     assert all(len(member.fired) == 1 for member in members[:1])
     clock.advance(10)
     assert all(len(member.fired) == 1 for member in members)
+    assert clock.getDelayedCalls() == []
+
+
+def test_oneThatRaisesDoesNotStopTheOthers() -> None:
+    clock, delay = make()
+    first, second = Member(clock), Member(clock)
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    first.then = broken
+    delay.start(first)
+    delay.start(second)
+    with pytest.raises(ZeroDivisionError):
+        clock.advance(32)
+    clock.advance(0)
+    assert second.fired == [32]
     assert clock.getDelayedCalls() == []

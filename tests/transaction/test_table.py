@@ -369,6 +369,32 @@ class TestClose:
         assert len(first.results) == len(second.results) == 1
         assert isinstance(second.results[0], TransactionCancelled)
 
+    def test_whoSendsAgainAtOnceFailsToo(self, world: World) -> None:
+        first = world.ask()
+        again: list[Asked] = []
+        first.deferred.addBoth(lambda _: again.append(world.ask()))
+        world.transactions.close(NotConnected("stopped"))
+        (result,) = again[0].results
+        assert isinstance(result, NotConnected)
+        assert result.request is again[0].request
+        assert len(world.transactions) == 0
+        assert world.clock.getDelayedCalls() == []
+
+    def test_whoTakesARequestMeanwhileIsRefused(self, world: World) -> None:
+        asked = world.ask()
+        refused: list[BaseException] = []
+
+        def serve(_: object) -> None:
+            try:
+                world.serve(incoming("INVITE"))
+            except NotConnected as error:
+                refused.append(error)
+
+        asked.deferred.addBoth(serve)
+        world.transactions.close(NotConnected("stopped"))
+        assert len(refused) == 1
+        assert len(world.transactions) == 0
+
     def test_itCanBeUsedAgain(self, world: World) -> None:
         world.ask()
         world.transactions.close(TransportError("stopped"))
