@@ -330,7 +330,7 @@ class TestVerify:
         ],
     )
     def test_whatWasNotAskedForIsRefusedHoweverWellItIsComputed(
-        self, server: Server, changed: dict[str, str | None]
+        self, server: Server, changed: dict[str, Any]
     ) -> None:
         assert server.verify(server.answer(server.challenge(), **changed)) is Verdict.REFUSED
 
