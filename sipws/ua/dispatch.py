@@ -162,13 +162,15 @@ class Dispatcher:
         """Wait until every handler has answered."""
         return self._answeredWaiters.add() if self._pending else succeed(None)
 
+    def refuseCalls(self) -> None:
+        """Answer the INVITEs that have no final response: nobody is going to (RFC 3261 section 21.4.18)."""
+        for transaction in list(self._ua.transactions.ist.values()):
+            self._end(transaction.request, transaction, 480)
+
     def stop(self) -> None:
-        """Give up what has not been answered: its handlers are cancelled, and no timer is left."""
-        for request in list(self._pending or ()):
-            pending = self._forget(request)
-            if pending is not None:
-                pending.result.cancel()
-        self._tellAnswered()
+        """Answer in place of the handlers that have not: they are cancelled, and no timer is left."""
+        for request, pending in list((self._pending or {}).items()):
+            self._end(request, pending.transaction, 503)
 
     # The way of a request.
 

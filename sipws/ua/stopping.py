@@ -81,6 +81,7 @@ class Stopping:
         """Unregister, and let what is open come to its end."""
         transport = self._ua.transport
         if transport is not None and transport.connected:
+            self._dispatcher.refuseCalls()
             await self._ua.registration.withdraw()
             await self._dispatcher.whenAnswered()
             await self._ua.transactions.whenIdle()

@@ -4,7 +4,7 @@ Any number of Deferreds that wait for one and the same thing.
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 
 __all__ = ["Waiters"]
 
@@ -68,4 +68,3 @@ class Waiters:
     def _cancel(self, waiter: Deferred[None]) -> None:
         if self._waiting is not None:
             self._waiting.pop(waiter, None)
-        waiter.errback(CancelledError())

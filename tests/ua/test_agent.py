@@ -11,6 +11,7 @@ from zope.interface.verify import verifyObject
 from sipws.config import WsServer
 from sipws.errors import ConfigurationError, NotConnected, TransportError
 from sipws.interfaces import C, IUserAgent
+from sipws.message import IncomingRequest
 from tests.ua.fakes import BOB, Scene, incoming, outcome
 
 
@@ -58,6 +59,17 @@ class TestStart:
         assert len(scene.transports) == 1
         first.answer(first.take(), 200)
         assert len(scene.transports) == 2
+
+    def test_soDoesOneAfterSeveralStops(self) -> None:
+        scene = Scene()
+        first = scene.connect()
+        scene.ua.message(BOB, "hello").addErrback(lambda _: None)
+        scene.ua.stop()
+        scene.ua.stop()
+        scene.ua.start()
+        first.answer(first.take(), 200)
+        assert len(scene.transports) == 2
+        assert not scene.transport.isClosed()
 
     def test_aStopAfterThatStartHasTheLastWord(self) -> None:
         scene = Scene()
@@ -199,14 +211,32 @@ class TestStop:
         assert got == [None]
         assert scene.restless() == []
 
-    def test_doesNotWaitForACallThatItsCallerGivesUp(self) -> None:
+    @pytest.mark.parametrize("result", [None, "a Deferred"])
+    def test_refusesTheCallsThatAreNotAnswered(self, result: object) -> None:
         scene = Scene()
         transport = scene.connect()
-        scene.ua.handle("INVITE", lambda _: Deferred(lambda _: None))
+        cancelled: list[object] = []
+        scene.ua.handle("INVITE", lambda _: result and Deferred(cancelled.append))
         transport.receive(incoming("INVITE"))
+        assert outcome(scene.ua.stop()) == [None]
+        assert transport.take().statusCode == 480
+        assert len(cancelled) == (result is not None)
+        assert scene.restless() == []
+
+    def test_doesNotWaitForARequestThatIsAnsweredOtherwise(self) -> None:
+        scene = Scene()
+        transport = scene.connect()
+        requests: list[IncomingRequest] = []
+
+        def handler(request: IncomingRequest) -> Deferred[None]:
+            requests.append(request)
+            return Deferred(lambda _: None)
+
+        scene.ua.handle("MESSAGE", handler)
+        transport.receive(incoming())
         got = outcome(scene.ua.stop())
         assert got == []
-        transport.receive(incoming("CANCEL"))
+        scene.ua.respond(requests[0], 202)
         assert got == [None]
 
     @pytest.mark.parametrize("timeout", [0.5, 5])
@@ -241,9 +271,20 @@ class TestStop:
         got = outcome(scene.ua.stop())
         scene.clock.advance(5)
         assert got == [None]
+        assert [response.statusCode for response in transport.takeAll()] == [100, 503]
         assert len(cancelled) == 1
         assert scene.restless() == []
         assert len(scene.ua.transactions) == 0
+
+    def test_endsCallsThatWereAnswered(self) -> None:
+        scene = Scene()
+        transport = scene.connect()
+        scene.ua.handle("INVITE", lambda request: scene.ua.respond(request, 200) and None)
+        transport.receive(incoming("INVITE"))
+        assert len(scene.ua.transactions) == 1
+        assert outcome(scene.ua.stop()) == [None]
+        assert len(scene.ua.transactions) == 0
+        assert scene.restless() == []
 
     def test_isIdempotent(self) -> None:
         scene = Scene()

@@ -230,6 +230,26 @@ class TestWaiting:
         assert isinstance(got[0], NotConnected)
         assert scene.restless() == []
 
+    def test_oneMayBeCancelledWhileTheOthersLeave(self, scene: Scene) -> None:
+        scene.ua.start()
+        first = scene.ua.message(BOB, "1")
+        second = scene.ua.message(BOB, "2")
+        got = outcome(second)
+        transport = scene.transport
+        send = transport.send
+
+        def sendAndCancel(msg: Any) -> bool:
+            second.cancel()
+            return send(msg)
+
+        transport.send = sendAndCancel  # type: ignore[method-assign]
+        transport.open()
+        assert isinstance(got[0], TransactionCancelled)
+        (request,) = transport.takeAll()
+        transport.answer(request, 200)
+        assert outcome(first)[0].statusCode == 200
+        assert scene.restless() == []
+
     def test_theConnectionMayGoWhileTheyLeave(self, scene: Scene) -> None:
         scene.ua.start()
         first = outcome(scene.ua.message(BOB, "1"))
@@ -362,6 +382,16 @@ class TestChallenges:
 
 
 class TestAcceptedInvite:
+    def test_oneThatIsNotAcceptedIsAcknowledgedOnce(self, scene: Scene) -> None:
+        transport = scene.connect()
+        got = outcome(scene.ua.request("INVITE", BOB))
+        invite = transport.take()
+        transport.answer(invite, 300)
+        assert got[0].statusCode == 300
+        (ack,) = transport.takeAll()
+        assert (ack.method, ack.viaBranch) == ("ACK", invite.viaBranch)
+        scene.ua.transactions.close(NotConnected("the test is over"))
+
     def accepted(self, scene: Scene, headers: list[tuple[str, object]]) -> tuple[Any, Any, Any]:
         transport = scene.connect()
         got = outcome(scene.ua.request("INVITE", BOB))
