@@ -131,12 +131,12 @@ class TestMessage:
         bot.handle("MESSAGE", lambda request: pending)
 
         outcome = await run(
-            "message", "--server", embedded.uri, "--timeout", "0.5", "sip:bot@localhost", "Hello"
+            "message", "--server", embedded.uri, "--timeout", "2", "sip:bot@localhost", "Hello"
         )
         pending.callback(200)
 
         assert outcome.status == ExitStatus.TIMED_OUT
-        assert outcome.errors == "sipws: no final response to MESSAGE in 0.5 s\n"
+        assert outcome.errors == "sipws: no final response to MESSAGE in 2 s\n"
 
     @pytest_twisted.ensureDeferred
     async def test_traceShowsTheMessagesOnStandardError(self, embedded: Loopback, bot: UserAgent) -> None:
