@@ -200,11 +200,10 @@ class ResponseContext:
     def _final(self, response: IncomingResponse, branch: Branch) -> None:
         branch.done()
         if response.statusCode < 300:
-            # Step 5: "Any 2xx response" is forwarded immediately; after a final response
-            # has been sent, 2xx to an INVITE still are.
-            if not self._isFinished or self._request.method == "INVITE":
-                self._forward(response)
-                self._isFinished = True
+            # Step 5: "Any 2xx response" is forwarded immediately.  After a final response
+            # the server transaction lets nothing through but further 2xx to an INVITE.
+            self._forward(response)
+            self._isFinished = True
             # Step 10: "If the forwarded response was a final response, the proxy MUST
             # generate a CANCEL request for all pending client transactions".
             self.cancel()

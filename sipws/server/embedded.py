@@ -165,9 +165,8 @@ class EmbeddedServer:
         del self.connections[connection.token]
         self.locations.connectionLost(connection)
         self._proxy.connectionLost(connection)
+        # Answered INVITEs are kept for what may still come (RFC 6026 section 7.1): here nothing can.
         error = NotConnected("the client has disconnected")
-        self.transactions.transportLost(connection, error)
-        # RFC 6026 section 7.1 keeps answered INVITEs for retransmissions.  Nothing can come any more.
         for transaction in [each for each in self.transactions if connection.carries(each)]:
             transaction.abandon(error)
 

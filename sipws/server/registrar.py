@@ -107,7 +107,7 @@ class Registrar:
             old += [binding for binding in known if binding not in old]
             if expires > 0:
                 self._add(new, registration, contact, expires)
-        self._refuseTooMany(len(registration.current) - len(old), len(new) - len(old), len(new))
+        self._refuseTooMany(len(registration.current), len(new) - len(old))
         self._locations.replace(old, new.values())
 
     def _add(
@@ -140,9 +140,9 @@ class Registrar:
             raise Refused(423, headers=[("Min-Expires", self._limits.minExpires)])
         return min(asked, self._limits.maxExpires)
 
-    def _refuseTooMany(self, kept: int, more: int, new: int) -> None:
+    def _refuseTooMany(self, current: int, more: int) -> None:
         full = self._locations.count + more > self._limits.maxBindings
-        if new and (full or kept + new > self._limits.maxBindingsPerUser):
+        if full or current + more > self._limits.maxBindingsPerUser:
             raise Refused(503, "Too Many Bindings", [("Retry-After", self._limits.minExpires)])
 
     def _listed(self, aor: str) -> list[tuple[str, object]]:

@@ -222,6 +222,42 @@ class TestProxy:
             client.request("MESSAGE", uri, {"Proxy-Authorization": answer(challenge, "MESSAGE", uri)})
             assert client.one().statusCode == statusCode
 
+    def test_requestsWithinADialogAreFree(self, world: World) -> None:
+        """Nobody but its two ends know the name of the connection in Record-Route."""
+        alice = self.registered(world, "alice", "wonderland")
+        bob = self.registered(world, "bob", "builder")
+        routes = self.invite(alice, bob)
+
+        alice.request("INFO", "sip:b1@dialog.invalid", {"Route": routes[::-1]}, to=f"<{self.URI}>;tag=to")
+        assert bob.one().method == "INFO"
+        bob.request("BYE", "sip:a1@dialog.invalid", {"Route": routes}, to="<sip:alice@x>;tag=from")
+
+        assert alice.one().method == "BYE"
+
+    def test_requestsOutsideOfDialogsAreNotFreeForHavingARoute(self, world: World) -> None:
+        alice = self.registered(world, "alice", "wonderland")
+        bob = self.registered(world, "bob", "builder")
+        routes = self.invite(alice, bob)
+
+        alice.request("MESSAGE", self.URI, {"Route": routes[::-1]})
+        assert alice.one().statusCode == 407
+        alice.request("MESSAGE", self.URI, to=f"<{self.URI}>;tag=to")
+        assert alice.one().statusCode == 407
+        alice.request("MESSAGE", self.URI, {"Route": f"<sip:made-up@{DOMAIN};lr>"}, to=f"<{self.URI}>;tag=to")
+
+        assert alice.one().statusCode == 407
+        assert bob.take() == []
+
+    def invite(self, alice: Client, bob: Client) -> list[str]:
+        """Have alice and bob be in a dialog.  Gives the Record-Route that bob has got."""
+        alice.request("INVITE", self.URI)
+        credentials = answer(alice.one().parseHeader("Proxy-Authenticate"), "INVITE", self.URI)
+        alice.request("INVITE", self.URI, {"Proxy-Authorization": credentials})
+        invite = bob.one()
+        bob.respond(invite, 200, "Contact: <sip:b1@dialog.invalid>")
+        assert alice.one().statusCode == 200
+        return list(invite.getHeaders("Record-Route"))
+
     def registered(self, world: World, user: str, password: str) -> Client:
         client = world.client(user)
         contact = f"<sip:{user}@{client.via}>"

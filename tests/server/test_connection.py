@@ -133,6 +133,15 @@ class TestMessages:
 
         assert client.one().statusCode == 200
 
+    def test_fragmentsOfTextNeedNotBeUTF8(self, world: World) -> None:
+        """The body of a SIP message is octets, whatever frame it comes in."""
+        client = world.client()
+        message = OPTIONS.replace("Content-Length: 0", "Content-Length: 2").encode() + b"\xff\xfe"
+
+        client.deliver(frame(1, message[:-1], fin=False) + frame(0, message[-1:]))
+
+        assert client.one().statusCode == 200
+
     def test_severalMayComeAtOnce(self, world: World) -> None:
         client = world.client()
         framed = [frame(1, OPTIONS.replace("branch=", f"branch=z9hG4bK{n}").encode()) for n in range(3)]
