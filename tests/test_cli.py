@@ -13,10 +13,11 @@ from typing import Any
 import attrs
 import pytest
 import pytest_twisted
+import trustme
 from click.testing import CliRunner
 from rich.console import Console
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.python.failure import Failure
@@ -28,6 +29,7 @@ from sipws.cli.report import Report, printable
 from sipws.cli.status import ExitStatus
 from sipws.echo import echo
 from sipws.options import PASSWORD_VARIABLE
+from sipws.server import EmbeddedServer
 from tests.loopback import Loopback, guardedServer, openServer
 
 embedded = pytest_twisted.async_yield_fixture(openServer)
@@ -81,6 +83,30 @@ async def bot(embedded: Loopback) -> AsyncIterator[UserAgent]:
     userAgent = await agentOn(embedded, "bot")
     yield userAgent
     await userAgent.stop()
+
+
+@attrs.frozen
+class Secured:
+    """An embedded server behind TLS, and the file of the authority that vouches for it."""
+
+    uri: str
+    caFile: str
+
+
+@pytest_twisted.async_yield_fixture
+async def secured(tmp_path: Path) -> AsyncIterator[Secured]:
+    from twisted.internet import reactor
+
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    server = EmbeddedServer(reactor)
+    file = tmp_path / "server.pem"
+    port: Any = await server.listen(
+        serverFromString(reactor, f"ssl:0:privateKey={file}:certKey={file}:interface=127.0.0.1")
+    )
+    yield Secured(f"wss://127.0.0.1:{port.getHost().port}", str(tmp_path / "ca.pem"))
+    await server.stop()
 
 
 class TestMessage:
@@ -227,6 +253,27 @@ class TestConnecting:
 
         assert outcome.status == ExitStatus.NOT_CONNECTED
         assert outcome.errors == "sipws: no connection in 0.4 s\n"
+
+
+# Twisted's own ssl: endpoint hands such objects to pyOpenSSL.
+@pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
+class TestTLS:
+    @pytest_twisted.ensureDeferred
+    async def test_isTimedAndVerified(self, secured: Secured) -> None:
+        outcome = await run("register", "--server", secured.uri, "--ca-file", secured.caFile)
+
+        assert outcome.status == ExitStatus.SUCCESS, outcome
+        assert outcome.phases["tls"][0].endswith(" ms")
+
+    @pytest_twisted.ensureDeferred
+    async def test_anUnknownAuthorityIsThreeAndNamed(self, secured: Secured) -> None:
+        """The report says how far it got, and what was wrong."""
+        outcome = await run("register", "--server", secured.uri)
+
+        assert outcome.status == ExitStatus.NOT_CONNECTED
+        assert "certificate" in outcome.errors
+        assert outcome.phases["tcp"][0].endswith(" ms")
+        assert outcome.phases["upgrade"][0] == "-"
 
 
 @pytest.mark.parametrize(
