@@ -27,7 +27,9 @@ _BARE = compiled(TOKEN)
 _QUOTED = frozenset(
     ("username", "realm", "nonce", "uri", "response", "cnonce", "opaque", "domain", "nextnonce", "rspauth")
 )
-#: ... and those of credentials that are a token.
+# qop-options  =  "qop" EQUAL LDQUOT qop-value *("," qop-value) RDQUOT
+_QUOTED_OF_CHALLENGE = _QUOTED | {"qop"}
+#: ... and those that are a token, however they came.
 _TOKENS = frozenset(("algorithm", "qop", "nc", "stale", "userhash"))
 
 
@@ -86,8 +88,7 @@ class Challenge:
         return (self.parameters.get("stale") or "").lower() == "true"
 
     def __str__(self) -> str:
-        # qop-options  =  "qop" EQUAL LDQUOT qop-value *("," qop-value) RDQUOT
-        return _format(self.scheme, self.parameters, _TOKENS - {"qop"})
+        return _format(self.scheme, self.parameters, _QUOTED_OF_CHALLENGE)
 
 
 @attrs.frozen(repr=False)
@@ -130,7 +131,7 @@ class Credentials:
     def __str__(self) -> str:
         if self.token is not None:
             return f"{self.scheme} {self.token}"
-        return _format(self.scheme, self.parameters, _TOKENS)
+        return _format(self.scheme, self.parameters, _QUOTED)
 
     def __repr__(self) -> str:
         return f"<Credentials {self.scheme} {', '.join(self.parameters)}>"
@@ -157,7 +158,7 @@ class AuthenticationInfo:
         return cls(parseAuthParameters(text, len(text) - len(text.lstrip(" \t"))))
 
     def __str__(self) -> str:
-        return _format("", self.parameters, _TOKENS).lstrip()
+        return _format("", self.parameters, _QUOTED).lstrip()
 
     def __repr__(self) -> str:
         return f"<AuthenticationInfo {', '.join(self.parameters)}>"
@@ -195,14 +196,12 @@ def parseAuthParameters(text: str, position: int) -> Parameters:
         position = comma.end()
 
 
-def _format(scheme: str, parameters: Mapping[str, str | None], tokens: frozenset[str]) -> str:
-    pairs = [f"{name}={_formatValue(name, value or '', tokens)}" for name, value in parameters.items()]
+def _format(scheme: str, parameters: Mapping[str, str | None], quoted: frozenset[str]) -> str:
+    pairs = [f"{name}={_formatValue(name, value or '', quoted)}" for name, value in parameters.items()]
     return f"{scheme} {', '.join(pairs)}"
 
 
-def _formatValue(name: str, value: str, tokens: frozenset[str]) -> str:
-    if name in tokens and _BARE.fullmatch(value) is not None:
-        return value
-    if name in _QUOTED or isinstance(value, QuotedString) or _BARE.fullmatch(value) is None:
+def _formatValue(name: str, value: str, quoted: frozenset[str]) -> str:
+    if name in quoted or _BARE.fullmatch(value) is None:
         return quote(value)
-    return value
+    return quote(value) if isinstance(value, QuotedString) and name not in _TOKENS else value

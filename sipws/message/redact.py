@@ -21,18 +21,24 @@ _CREDENTIALS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _COOKIE = re.compile(rf"({_BEGIN}(?:Set-)?Cookie2?[ \t]*+:){_FOLDED}", re.IGNORECASE | re.MULTILINE)
-_SCHEME = re.compile(r"\s*([A-Za-z0-9\-]++)(?=[\s]|$)(?!\s*=)")
+_SCHEME = re.compile(r"\s*(Digest|Basic|Bearer)(?=\s|$)", re.IGNORECASE)
+# A parameter up to the comma after it, or whatever else is there.
 _PARAMETER = re.compile(
-    r'([^\s=,"]++)\s*=\s*("(?:[^"\\]|\\.)*+"|[^\s,"]++(?=\s*(?:,|$)))|[^\s,]++', re.DOTALL
+    r'([A-Za-z]++)\s*=\s*("(?:[^"\\]|\\.)*+"|[^\s,"=;]++)(?=\s*+(?:,|\Z))|[^\s,"]++|"(?:[^"\\]|\\.)*+"?',
+    re.DOTALL,
 )
+# What a value holds that is not closed where it should be.
+_SWALLOWED = re.compile(r"response|cnonce", re.IGNORECASE)
 
 #: What of Digest credentials is no secret (RFC 7616 section 3.4).  C{response} lets guess the password,
 #: and C{cnonce} helps; what is not known might do either.
 _HARMLESS = frozenset(("username", "realm", "nonce", "uri", "algorithm", "qop", "nc", "opaque", "nextnonce"))
 
+# userinfo  =  ( user / telephone-subscriber ) [ ":" password ] "@"
+# With or without "@": what was looked at is not looked at again.
+_USERINFO = re.compile(r"(\bsips?:)([^\s@<>\"]*+)(@?)", re.IGNORECASE)
+
 _OTHERS = (
-    # userinfo  =  ( user / telephone-subscriber ) [ ":" password ] "@"
-    (re.compile(r"(\bsips?:[^\s:@<>\"]{1,256}+:)[^\s@<>\"]++(?=@)", re.IGNORECASE), rf"\1{MASK}"),
     # Headers in a URI (RFC 3261 section 19.1.1).
     (re.compile(r"([?&](?:proxy-)?authorization=)[^&\s>]++", re.IGNORECASE), rf"\1{MASK}"),
     # Keys of media in SDP (RFC 8839 section 5.4, RFC 4568 section 9.1).
@@ -56,25 +62,35 @@ def redact(message: bytes | str) -> str:
     text = message if isinstance(message, str) else bytes(message).decode("utf-8", "replace")
     text = _CREDENTIALS.sub(_redactCredentials, text)
     text = _COOKIE.sub(rf"\1 {MASK}", text)
+    text = _USERINFO.sub(_redactPassword, text)
     for pattern, replacement in _OTHERS:
         text = pattern.sub(replacement, text)
     return text
 
 
+def _redactPassword(match: re.Match[str]) -> str:
+    user, colon, _ = match[2].partition(":")
+    return f"{match[1]}{user}:{MASK}@" if colon and match[3] else match[0]
+
+
 def _redactCredentials(match: re.Match[str]) -> str:
-    value = match[2]
+    header, value = match[1], match[2]
+    if "info" in header.lower():
+        return f"{header} {_redactParameters(value)}"
     scheme = _SCHEME.match(value)
-    if scheme is None and "info" not in match[1].lower():
-        return f"{match[1]} {MASK}"
-    begin = f"{match[1]} " if scheme is None else f"{match[1]} {scheme[1]} "
-    if scheme is not None and scheme[1].lower() != "digest":
-        return begin + MASK
-    position = 0 if scheme is None else scheme.end()
-    return begin + ", ".join(_redactParameter(each) for each in _PARAMETER.finditer(value, position))
+    if scheme is None:
+        return f"{header} {MASK}"
+    digest = scheme[1].lower() == "digest"
+    return f"{header} {scheme[1]} {_redactParameters(value[scheme.end() :]) if digest else MASK}"
+
+
+def _redactParameters(text: str) -> str:
+    return ", ".join(_redactParameter(each) for each in _PARAMETER.finditer(text))
 
 
 def _redactParameter(match: re.Match[str]) -> str:
     name = match[1]
     if name is None:
         return MASK
-    return f"{name}={match[2]}" if name.lower() in _HARMLESS else f"{name}={MASK}"
+    harmless = name.lower() in _HARMLESS and _SWALLOWED.search(match[2]) is None
+    return f"{name}={match[2] if harmless else MASK}"
