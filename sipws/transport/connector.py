@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import NotConnectingError
 from twisted.internet.interfaces import IAddress, IConnector, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import ClientFactory
@@ -70,7 +70,8 @@ class Attempt:
 
     def begin(self, endpoint: IStreamClientEndpoint) -> None:
         """Connect."""
-        self.pending = endpoint.connect(self)
+        # Endpoints should fail, not raise; one with a resolver of somebody else's may raise.
+        self.pending = maybeDeferred(endpoint.connect, self)
         self.pending.addCallbacks(self._connected, self._failed)
 
     def abandon(self) -> None:
