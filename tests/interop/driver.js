@@ -17,6 +17,7 @@
 // What happens without being asked for comes as an event:
 //
 //     {"event": "message", "from": "sip:alice@localhost", "text": "...", "type": "text/plain"}
+//     {"event": "call", "state": "Established"}
 //
 // The commands are the functions that jssip.js and sipjs.js export a user agent with.
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredQueue
 from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
@@ -40,7 +41,6 @@ class Driver(ProcessProtocol):
     """
     A user agent under Node.js.
 
-    @ivar messages: The MESSAGE requests that it has received.
     @ivar errors: What the process wrote to its standard error.
     """
 
@@ -49,11 +49,10 @@ class Driver(ProcessProtocol):
         @param stack: C{jssip} or C{sipjs}.
         """
         self.stack = stack
-        self.messages: list[dict[str, Any]] = []
         self.errors = b""
         self._said = b""
         self._waiting: dict[int, Deferred[dict[str, Any]]] = {}
-        self._watching: list[Deferred[None]] = []
+        self._events: defaultdict[str, DeferredQueue[dict[str, Any]]] = defaultdict(DeferredQueue)
         self._ended: Deferred[None] = Deferred()
         self._number = 0
 
@@ -80,13 +79,9 @@ class Driver(ProcessProtocol):
             raise DriverError(f"{self.stack} {command}: {result['error']}")
         return result
 
-    async def message(self) -> dict[str, Any]:
-        """Take the oldest MESSAGE that it has received, or wait for one."""
-        if not self.messages:
-            waiter: Deferred[None] = Deferred()
-            self._watching.append(waiter)
-            await waiter
-        return self.messages.pop(0)
+    async def event(self, name: str) -> dict[str, Any]:
+        """Take the oldest event of a name that it has told of, or wait for one."""
+        return await self._events[name].get()
 
     async def quit(self) -> None:
         """End the process."""
@@ -100,10 +95,8 @@ class Driver(ProcessProtocol):
         """It has said something."""
         if "id" in said:
             self._waiting.pop(said["id"]).callback(said)
-        elif said["event"] == "message":
-            self.messages.append(said)
-            if self._watching:
-                self._watching.pop(0).callback(None)
+        else:
+            self._events[said["event"]].put(said)
 
     def outReceived(self, data: bytes) -> None:
         *lines, self._said = (self._said + data).split(b"\n")

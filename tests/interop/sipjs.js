@@ -10,11 +10,28 @@ const final = (send) =>
     Promise.resolve(send({ onAccept: done, onReject: done, onRedirect: done })).catch(reject);
   });
 
+// Calls without a browser have no media.
+const media = {
+  close() {},
+  hasDescription: (type) => type === 'application/sdp',
+  getDescription: async () => ({ body: 'v=0\r\n', contentType: 'application/sdp' }),
+  setDescription: async () => undefined,
+  rollbackDescription: async () => undefined,
+  sendDtmf: () => false,
+};
+
 module.exports = async (tell) => {
   // SIP.js is an ECMAScript module.
-  const { UserAgent, Registerer, Messager } = await import(pathToFileURL(require.resolve('sip.js')));
+  const { UserAgent, Registerer, Messager, Inviter } = await import(pathToFileURL(require.resolve('sip.js')));
   let ua;
   let registerer;
+  let session;
+  let answerCall;
+
+  function follow(followed) {
+    session = followed;
+    session.stateChange.addListener((state) => tell('call', { state }));
+  }
 
   const uriOf = (text) => {
     const uri = UserAgent.makeURI(text);
@@ -29,12 +46,19 @@ module.exports = async (tell) => {
       authorizationUsername: uriOf(uri).user,
       authorizationPassword: password,
       logBuiltinEnabled: false,
+      sessionDescriptionHandlerFactory: () => media,
       delegate: {
         onMessage(incoming) {
           const { request } = incoming;
           const type = request.getHeader('Content-Type');
           tell('message', { from: request.from.uri.toString(), text: request.body, type });
           incoming.accept();
+        },
+        async onInvite(invitation) {
+          follow(invitation);
+          await invitation.progress();
+          tell('call', { state: 'Ringing' });
+          await answerCall(invitation);
         },
         onDisconnect: () => tell('disconnected'),
       },
@@ -59,10 +83,33 @@ module.exports = async (tell) => {
       core.request(request, delegate);
     });
 
+  // What becomes of calls that come in: "accept", "reject", or nothing.
+  async function whenCalled({ then }) {
+    const answers = {
+      accept: (invitation) => invitation.accept(),
+      reject: (invitation) => invitation.reject({ statusCode: 486 }),
+    };
+    answerCall = answers[then] || (() => undefined);
+    return {};
+  }
+
+  const call = ({ target }) =>
+    final((requestDelegate) => {
+      follow(new Inviter(ua, uriOf(target)));
+      return session.invite({ requestDelegate });
+    });
+
+  const hangUp = () => final((requestDelegate) => session.bye({ requestDelegate }));
+
+  async function cancel() {
+    await session.cancel();
+    return {};
+  }
+
   async function stop() {
     await ua.stop();
     return {};
   }
 
-  return { start, register, unregister, message, options, stop };
+  return { start, register, unregister, message, options, whenCalled, call, hangUp, cancel, stop };
 };

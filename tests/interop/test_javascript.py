@@ -121,7 +121,7 @@ async def test_theyRegisterAndMessagesPassBothWays(place: Place, stack: str) -> 
     back = await within(bob.do("message", target="sip:alice@localhost", text=TEXT, type="text/plain"))
 
     assert there.statusCode == 200
-    got = await within(bob.message())
+    got = await within(bob.event("message"))
     assert got["text"] == TEXT
     assert got["from"] == "sip:alice@localhost"
     assert got["type"].startswith("text/plain")
@@ -199,4 +199,52 @@ async def test_theyTalkToEachOther(place: Place) -> None:
         target = f"sip:{user}@localhost"
         sent = await within(sender.do("message", target=target, text=TEXT, type="text/plain"))
         assert sent["status"] == 200
-        assert (await within(receiver.message()))["text"] == TEXT
+        assert (await within(receiver.event("message")))["text"] == TEXT
+
+
+class TestCalls:
+    """Dialogs of SIP.js go by the route sets that they learn here: RFC 7118 section 8.2."""
+
+    async def called(self, place: Place, then: str) -> tuple[Driver, Driver]:
+        """Have alice ready to call bob, who does something then."""
+        alice, bob = await place.registered("sipjs", "alice"), await place.registered("sipjs", "bob")
+        await within(bob.do("whenCalled", then=then))
+        return alice, bob
+
+    async def reaches(self, driver: Driver, *states: str) -> None:
+        for state in states:
+            assert (await within(driver.event("call")))["state"] == state
+
+    @pytest.mark.parametrize("whoHangsUp", ["caller", "callee"])
+    @pytest_twisted.ensureDeferred
+    async def test_aCallIsMadeAndEnded(self, place: Place, whoHangsUp: str) -> None:
+        alice, bob = await self.called(place, "accept")
+
+        assert (await within(alice.do("call", target="sip:bob@localhost")))["status"] == 200
+        await self.reaches(alice, "Establishing", "Established")
+        # Established on this side is: the ACK has come.
+        await self.reaches(bob, "Ringing", "Establishing", "Established")
+        ending = alice if whoHangsUp == "caller" else bob
+        assert (await within(ending.do("hangUp")))["status"] == 200
+
+        for driver in (alice, bob):
+            while (await within(driver.event("call")))["state"] != "Terminated":
+                pass
+
+    @pytest_twisted.ensureDeferred
+    async def test_aCallIsRefused(self, place: Place) -> None:
+        alice, _ = await self.called(place, "reject")
+
+        assert (await within(alice.do("call", target="sip:bob@localhost")))["status"] == 486
+
+    @pytest_twisted.ensureDeferred
+    async def test_aCallIsCancelled(self, place: Place) -> None:
+        alice, bob = await self.called(place, "ring")
+        calling = Deferred.fromCoroutine(alice.do("call", target="sip:bob@localhost"))
+        await self.reaches(bob, "Ringing")
+
+        await within(alice.do("cancel"))
+
+        assert (await within(calling))["status"] == 487
+        while (await within(bob.event("call")))["state"] != "Terminated":
+            pass
