@@ -246,7 +246,7 @@ class World:
     def __init__(self, **options: Any) -> None:
         self.clock = Clock()
         self.clock.advance(1_000_000_000)
-        self.server = EmbeddedServer(self.clock, domain=DOMAIN, random=random.Random(0), **options)
+        self.server = EmbeddedServer(self.clock, random=random.Random(0), **{"domain": DOMAIN, **options})
         self._number = 0
 
     def next(self) -> int:

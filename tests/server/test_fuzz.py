@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -256,4 +257,30 @@ def test_octetsThatAreNoHTTPLeaveNothing(seed: int) -> None:
         world.clock.advance(chance.choice((0, 5)))
         client.drop()
 
+    world.assertIdle()
+
+
+TORTURE = sorted((Path(__file__).parent.parent / "data" / "rfc4475").glob("*.dat"))
+
+
+def test_theTortureMessagesAreThere() -> None:
+    assert len(TORTURE) >= 49
+
+
+@pytest.mark.parametrize("path", TORTURE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("domain", [DOMAIN, "example.com"])
+def test_tortureMessagesDoNoHarm(path: Path, domain: str) -> None:
+    """RFC 4475, once from a stranger, once to a domain that many of them are for."""
+    world = World(domain=domain)
+    client, mallory = world.client(host=domain), world.client(host=domain)
+
+    mallory.deliver(frame(2, path.read_bytes()))
+
+    for each in (client, mallory):
+        assert not each.isGone()
+        each.takeOctets()
+        each.request("OPTIONS", f"sip:{domain}")
+        assert each.one().statusCode == 200
+        each.drop()
+    world.clock.pump([1] * 40)
     world.assertIdle()
