@@ -50,8 +50,8 @@ class LeanWebSocketClientProtocol(WebSocketClientProtocol):
     applyMask = maskClientFrames = True
     acceptMaskedServerFrames = False
     autoFragmentSize = 0
-    # RFC 6455 section 7.1.7: a connection that fails SHOULD be told why, by a Close frame.
-    failByDrop = False
+    # What breaks the protocol ends the connection, and is not skipped.
+    failByDrop = True
     echoCloseCodeReason = False
     openHandshakeTimeout = closeHandshakeTimeout = serverConnectionDropTimeout = 0
     tcpNoDelay = True

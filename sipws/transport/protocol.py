@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from autobahn.util import encode_truncate
 from autobahn.websocket.types import ConnectingRequest, ConnectionResponse
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import connectionDone
@@ -38,6 +39,9 @@ SUBPROTOCOL = "sip"
 NORMAL_CLOSURE = 1000
 GOING_AWAY = 1001
 ABNORMAL_CLOSURE = 1006
+
+#: What a control frame holds beside the code, in octets (RFC 6455 section 5.5).
+MAX_CLOSE_REASON = 123
 
 #: RFC 6455 section 5.2.
 _FINAL = 0x80
@@ -202,10 +206,19 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         self._limitClosing()
 
     def _fail_connection(self, code: int = GOING_AWAY, reason: str = "") -> None:
-        """Autobahn's; what was wrong is kept, for who asks why the connection is gone."""
+        """
+        Say why, and be done.
+
+        RFC 6455 section 7.1.7: the endpoint "SHOULD send a Close frame with an
+        appropriate status code before proceeding to _Close the WebSocket
+        Connection_", and "MUST NOT continue to attempt to process data".
+        Autobahn would do the one or the other.
+        """
+        self.failedByMe = True
         if self.state == self.STATE_OPEN:
             self._refusal = TransportError(f"the WebSocket was failed: {_printable(reason)}", code=code)
-        super()._fail_connection(code, reason)
+            self.sendCloseFrame(code, encode_truncate(reason, MAX_CLOSE_REASON))
+        self.dropConnection()
 
     def dropConnection(self, abort: bool = False) -> None:
         """Drop TCP; one that does not go by itself, as with a peer that reads nothing, is cut."""
@@ -271,7 +284,8 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
     def _autobahn(self, data: bytes) -> None:
         if self.state == self.STATE_CONNECTING:
             self._shakeHands(data)
-        else:
+        # Autobahn would keep what comes after the end.
+        elif self.state != self.STATE_CLOSED:
             self._dataReceived(data)
 
     def _shakeHands(self, data: bytes) -> None:

@@ -130,28 +130,26 @@ def fragmented(draw: st.DrawFn) -> bytes:
     return octets
 
 
-violations = st.sampled_from(
-    [
-        frame(FINAL | TEXT, b"\xff"),
-        frame(FINAL | TEXT, "ä".encode()[:1]),
-        frame(FINAL | BINARY, b"x" * (LIMIT + 1)),
-        bytes((FINAL | TEXT, 127)) + (2**62).to_bytes(8, "big"),
-        bytes((FINAL | TEXT, 126, 0, 5)) + b"short",
-        bytes((FINAL | BINARY, 127)) + (5).to_bytes(8, "big") + b"short",
-        bytes((FINAL | TEXT, 0x85)) + b"mask" + b"short",
-        frame(0xC0 | TEXT, b"reserved bit"),
-        frame(FINAL | 3, b"reserved opcode"),
-        frame(FINAL | CONTINUATION, b"of nothing"),
-        frame(PING, b"a ping in fragments"),
-        frame(TEXT, b"begun") + frame(FINAL | TEXT, b"and begun again"),
-        frame(FINAL | CLOSE, b"\x03"),
-        frame(FINAL | CLOSE, b"\x03\xe8ended"),
-        frame(FINAL | CLOSE, b""),
-    ]
-)
-streams = st.lists(
-    st.one_of(texts, binaries, texts, binaries, controls, fragmented(), violations), max_size=12
-).map(b"".join)
+VIOLATIONS = [
+    frame(FINAL | TEXT, b"\xff"),
+    frame(FINAL | TEXT, "ä".encode()[:1]),
+    frame(FINAL | BINARY, b"x" * (LIMIT + 1)),
+    bytes((FINAL | TEXT, 127)) + (2**62).to_bytes(8, "big"),
+    bytes((FINAL | TEXT, 126, 0, 5)) + b"short",
+    bytes((FINAL | BINARY, 127)) + (5).to_bytes(8, "big") + b"short",
+    bytes((FINAL | TEXT, 0x85)) + b"mask" + b"short",
+    frame(0xC0 | TEXT, b"reserved bit"),
+    frame(FINAL | 3, b"reserved opcode"),
+    frame(FINAL | CONTINUATION, b"of nothing"),
+    frame(PING, b"a ping in fragments"),
+    frame(TEXT, b"begun") + frame(FINAL | TEXT, b"and begun again"),
+    frame(FINAL | CLOSE, b"\x03"),
+    frame(FINAL | CLOSE, b"\x03\xe8ended"),
+    frame(FINAL | CLOSE, b""),
+]
+
+good = st.lists(st.one_of(texts, binaries, texts, binaries, controls, fragmented()), max_size=6).map(b"".join)
+streams = st.tuples(good, st.sampled_from([b"", b"", *VIOLATIONS]), good).map(b"".join)
 
 
 @settings(max_examples=150, deadline=None)
@@ -166,6 +164,23 @@ def test_theShortWayGivesWhatAutobahnGives(stream: bytes, tail: int, places: lis
     stock.receive(stream[len(octets) :], frame(FINAL | BINARY, b"the last"))
     short.receive(stream[len(octets) :] + frame(FINAL | BINARY, b"the last"))
     assert short.outcome() == stock.outcome()
+
+
+@pytest.mark.parametrize("violation", VIOLATIONS)
+@pytest.mark.parametrize("before", [b"", frame(FINAL | TEXT, b"before"), frame(TEXT, b"begun, ")])
+def test_whatBreaksTheProtocolEndsItInTheSameWayWhereverItIsCut(before: bytes, violation: bytes) -> None:
+    octets = before + violation + frame(FINAL | TEXT, b"after")
+    stock = Receiver(StockProtocol)
+    stock.receive(octets)
+    ends = range(len(octets)) if len(octets) < 100 else [0, 1, 5, len(octets) - 1]
+    for end in ends:
+        short = Receiver()
+        short.receive(*cut(octets, [end]))
+        assert short.outcome() == stock.outcome(), end
+    if len(octets) < 100:
+        short = Receiver()
+        short.receive(*cut(octets, list(range(len(octets)))))
+        assert short.outcome() == stock.outcome()
 
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, LIMIT])
