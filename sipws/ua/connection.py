@@ -60,7 +60,6 @@ class Failover:
 
         @raise ConfigurationError: A file with certificates or keys cannot be used.
         """
-        self.stop()
         self.attempts = 0
         self._forgive()
         self._connectToBest()

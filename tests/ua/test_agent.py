@@ -452,6 +452,11 @@ class TestFailover:
                 scene.transport.open()
                 scene.transport.lose()
         assert delays == [2, 4, 8, 2]
+        scene.transport.giveUp()
+        scene.ua.stop()
+        scene.ua.start()
+        scene.transport.giveUp()
+        assert scene.restless()[0].getTime() - scene.clock.seconds() == 2
         scene.ua.stop()
 
     def test_aServerThatWorkedAndFailedIsTriedAgainInRecovery(self) -> None:
@@ -459,6 +464,9 @@ class TestFailover:
         scene.connect()
         scene.transport.lose()
         assert scene.transport.server.status == WsServer.STATUS_DISCONNECTED
+        scene.transport.open()
+        assert scene.transport.server.status == WsServer.STATUS_READY
+        scene.transport.lose()
         scene.transport.giveUp()
         assert scene.transport.server.status == WsServer.STATUS_ERROR
         scene.clock.advance(30)

@@ -81,6 +81,7 @@ class TestVia:
         request = sent(ua_viaHost="own.invalid")
         assert request.sentBy == "own.invalid"
         assert re.fullmatch(r"z9hG4bK[0-9a-f]{24}", request.viaBranch)
+        assert request.headers[0][0] == "Via"
         assert "rport" not in request.via.parameters
 
     def test_hasRportWhereThatIsForced(self) -> None:
