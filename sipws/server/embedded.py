@@ -56,6 +56,12 @@ class EmbeddedServer:
     Kamailio or the like: this server keeps everything in memory, reaches no
     one beyond its own connections, and relays no media.
 
+    It listens on any endpoint, or serves user agents wholly in memory::
+
+        network = MemoryNetwork()
+        server = EmbeddedServer(network.reactor, domain="example.com", users={"alice": "secret"})
+        network.server = server.factory
+
     @ivar domain: The SIP domain that it is responsible for.
     @ivar factory: Makes the protocols of its connections.
     @ivar locations: Its users' bindings: a mapping of address of record, such

@@ -5,6 +5,7 @@ The registrar (RFC 3261 section 10.3).
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import ceil
 from typing import TYPE_CHECKING
 
 import attrs
@@ -155,7 +156,7 @@ class Registrar:
         now = self._clock.seconds()
         bindings = self._locations.find(aor)
         return [
-            *(("Contact", _withExpires(binding, round(binding.expires - now))) for binding in bindings),
+            *(("Contact", _withExpires(binding, ceil(binding.expires - now))) for binding in bindings),
             ("Date", formatDate(datetime.fromtimestamp(now, UTC))),
         ]
 

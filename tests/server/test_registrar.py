@@ -52,6 +52,12 @@ class TestBindings:
         ]
         assert [response.parseHeader("Contact", index).expires for index in range(2)] == [500, 300]
 
+    def test_aBindingThatIsThereHasNotExpired(self, world: World, client: Client) -> None:
+        register(client, CONTACT, Expires=60)
+        world.clock.advance(59.9)
+
+        assert register(client).parseHeader("Contact").expires == 1
+
     def test_the200SaysTheDate(self, client: Client) -> None:
         response = register(client, CONTACT)
 
