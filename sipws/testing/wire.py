@@ -191,15 +191,12 @@ class Wire:
         return bool(data)
 
     def _closeFrom(self, closer: End, other: End) -> bool:
-        if not closer.disconnecting or closer.disconnected:
-            return False
-        if closer.aborted:
-            closer.end(ConnectionAborted())
-        elif closer.waiting:
-            # It has not got rid of all that it has written.
-            return False
-        else:
-            closer.end(ConnectionDone())
-        if not other.disconnected and not self.stalled:
+        moved = False
+        # One that closes without haste first gets rid of all that it has written.
+        if closer.disconnecting and not closer.disconnected and not closer.waiting:
+            closer.end(ConnectionAborted() if closer.aborted else ConnectionDone())
+            moved = True
+        if closer.disconnected and not other.disconnected and not self.stalled:
             other.end(ConnectionLost() if closer.aborted else ConnectionDone())
-        return True
+            moved = True
+        return moved
