@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ConnectionRefusedError as TCPRefused
 from twisted.internet.error import NotConnectingError
-from twisted.internet.interfaces import IConnector, IReactorTCP, IReactorUNIX
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.interfaces import IConnector, IReactorTCP, IReactorUNIX, IResolutionReceiver
+from twisted.internet.testing import MemoryReactorClock, SynchronousResolver
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
@@ -20,7 +20,7 @@ from sipws.testing.wire import Wire
 from sipws.transport.location import IInnerReactor
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IProtocolFactory
+    from twisted.internet.interfaces import IAddress, IHostResolution, IProtocolFactory
 
 __all__ = ["Answer", "MemoryNetwork", "acceptRegister"]
 
@@ -29,7 +29,7 @@ __all__ = ["Answer", "MemoryNetwork", "acceptRegister"]
 Answer = int | Callable[[MemoryConnection, IncomingRequest], object]
 
 #: More turns than any exchange that comes to an end takes.
-_TOO_MANY_TURNS = 100_000
+_TOO_MANY_TURNS = 10_000
 
 
 def acceptRegister(connection: MemoryConnection, request: IncomingRequest) -> None:
@@ -71,6 +71,7 @@ class MemoryNetwork:
         self.rejection: tuple[int, str] | None = None
         self.subprotocol: str | None = "sip"
         self.server = server
+        self._resolvable = True
         self._answers: dict[str, Answer] = {}
         self._policy = _accepted
         self._knocking: list[_Connector] = []
@@ -82,9 +83,14 @@ class MemoryNetwork:
 
     def accept(self) -> None:
         """Accept connections from now on, as in the beginning."""
+        self._resolvable = True
         self._policy = _accepted
         self.rejection = None
         self.subprotocol = "sip"
+
+    def unresolvable(self) -> None:
+        """Resolve no names from now on."""
+        self._resolvable = False
 
     def refuse(self) -> None:
         """Refuse TCP connections from now on."""
@@ -181,7 +187,11 @@ class MemoryNetwork:
         self._wires = [wire for wire in self._wires if not wire.over]
         return bool(knocking) or any(moved)
 
-    # What the reactor, the connectors and the connections tell.
+    # What the reactor, the connectors and the connections tell, and ask.
+
+    def resolves(self) -> bool:
+        """Say whether names can be resolved."""
+        return self._resolvable
 
     def knock(self, connector: _Connector) -> None:
         """A TCP connection is asked for."""
@@ -320,12 +330,43 @@ class _Client:
         self._connector.lost(reason)
 
 
+class _Resolver(SynchronousResolver):
+    """Resolves all names, or none."""
+
+    def __init__(self, network: MemoryNetwork) -> None:
+        self._network = network
+
+    def resolveHostName(
+        self,
+        resolutionReceiver: IResolutionReceiver,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Any = None,
+        transportSemantics: str = "TCP",
+    ) -> IHostResolution:
+        receiver = resolutionReceiver if self._network.resolves() else _Addressless(resolutionReceiver)
+        return super().resolveHostName(receiver, hostName, portNumber, addressTypes, transportSemantics)
+
+
+@implementer(IResolutionReceiver)
+class _Addressless:
+    """Passes on no addresses."""
+
+    def __init__(self, receiver: IResolutionReceiver) -> None:
+        self.resolutionBegan = receiver.resolutionBegan
+        self.resolutionComplete = receiver.resolutionComplete
+
+    def addressResolved(self, address: IAddress) -> None:
+        pass
+
+
 @implementer(IReactorTCP, IReactorUNIX)
 class _Reactor(MemoryReactorClock):
     """Twisted's fake reactor, on a network."""
 
     def __init__(self, network: MemoryNetwork) -> None:
         super().__init__()
+        self.nameResolver = _Resolver(network)
         self._network = network
 
     def connectTCP(
