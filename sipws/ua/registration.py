@@ -274,7 +274,7 @@ class Registration:
             return Event.REFUSED, causeOfStatus(423)
         self._raised = True
         self.expires = least
-        return Event.BRIEF, None
+        return Event.BRIEF, causeOfStatus(423)
 
     # The actions, as the table names them.
 

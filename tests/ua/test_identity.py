@@ -65,6 +65,13 @@ class TestPersonalize:
         own = identity(uri=None, register=False).configuration
         assert re.fullmatch(r"sip:anonymous\.[a-z0-9]{6}@anonymous\.invalid", str(own.uri))
         assert str(own.registrarServer) == "sip:anonymous.invalid"
+        assert own.uri is not None
+        assert own.authorizationUser == own.uri.user
+
+    def test_anAnonymousOneMayHaveAUserNameAndARegistrar(self) -> None:
+        own = identity(uri=None, register=False, authorizationUser="1001", registrarServer="sip:example.com")
+        assert own.configuration.authorizationUser == "1001"
+        assert str(own.configuration.registrarServer) == "sip:example.com"
 
 
 class TestContact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from random import Random
 from typing import Any
 
 import pytest
@@ -529,6 +530,48 @@ class TestUnregister:
         assert registrar.events() == [("unregistered", status, cause)]
         assert registrar.scene.restless() == []
 
+    def test_isOverWhenALongerTimeIsAskedFor(self, registrar: Registrar) -> None:
+        registrar.register()
+        got = outcome(registrar.registration.unregister())
+        registrar.refuse(423, ("Min-Expires", 1800))
+        assert got == [None]
+        assert registrar.transport.sent == []
+        assert registrar.events() == [("unregistered", 423, SIP_FAILURE_CODE)]
+
+    def test_doesNotMakeALongerBindingFirst(self, registrar: Registrar) -> None:
+        registrar.register()
+        registrar.wait()
+        got = outcome(registrar.registration.unregister())
+        registrar.refuse(423, ("Min-Expires", 1800))
+        removal = registrar.take()
+        assert removal.parseHeader("Expires") == 0
+        registrar.transport.answer(removal, 200)
+        assert got == [None]
+
+    def test_registerUndoesItWhateverIsAnswered(self, registrar: Registrar) -> None:
+        registrar.register()
+        got = outcome(registrar.registration.unregister())
+        registrar.registration.register()
+        registrar.refuse(423, ("Min-Expires", 1800))
+        assert got == [None]
+        registrar.accept()
+        assert registrar.isRegistered()
+
+    def test_aBindingThatExpiresMeanwhileIsToldOfOnce(self, registrar: Registrar) -> None:
+        registrar.register(expires=20)
+        registrar.wait()
+        request = registrar.take()
+        got = outcome(registrar.registration.unregister())
+        registrar.transport.answer(request, 503)
+        removal = registrar.take()
+        registrar.registration.register()
+        registrar.wait()
+        assert registrar.events() == [("unregistered", None, EXPIRES)]
+        registrar.transport.answer(removal, 200)
+        assert got == [None]
+        registrar.accept()
+        assert registrar.events() == [("registered", 200)]
+
     def test_isOverWhenNothingIsAnswered(self, registrar: Registrar) -> None:
         registrar.register()
         got = outcome(registrar.registration.unregister())
@@ -710,6 +753,72 @@ class TestWhenRegistered:
         registrar.scene.ua.stop()
         registrar.scene.clock.advance(5)
         assert isinstance(ever[0], NotConnected)
+
+
+class TestWhateverHappens:
+    """Random walks: whatever registrar, connection and user do in whatever order."""
+
+    STATUSES = (100, 200, 200, 200, 301, 401, 403, 408, 423, 500, 503, 603)
+    VALUES = ("0", "1", "30", "600", "7200", "4294967295", "-1", "soon", "")
+    STEPS = ("answer", "answer", "answer", "wait", "wait", "lose", "open", "register", "unregister")
+
+    def walk(self, seed: int) -> None:
+        random = Random(seed)
+        registrar = Registrar(seed=seed)
+        scene = registrar.scene
+        scene.connect()
+        cseq, sent = 0, 0
+        settled: list[list[Any]] = []
+        out: list[IncomingRequest] = []
+        for _ in range(60):
+            step = random.choice(self.STEPS)
+            if step == "answer" and out:
+                self.answer(registrar, random, out.pop(random.randrange(len(out))))
+            elif step == "wait":
+                scene.clock.advance(random.choice((0.1, 1, 5, 40, 400)))
+            elif step == "lose" and registrar.transport.connected:
+                registrar.transport.lose()
+            elif step == "open" and not registrar.transport.connected:
+                registrar.transport.open()
+            elif step == "register":
+                registrar.registration.register()
+            elif step == "unregister":
+                settled.append(outcome(registrar.registration.unregister()))
+            for request in registrar.transport.takeAll():
+                # RFC 3261 section 10.2: one after the other, under a rising number.
+                assert request.cseq > cseq
+                cseq = request.cseq
+                out.append(request)
+                sent += 1
+            assert len(scene.ua.transactions) <= 1
+            # Those of the transaction, of the next REGISTER, and of the binding's end.
+            assert len(scene.restless()) <= 3
+            assert registrar.transport.connected or not scene.restless()
+            assert registrar.transport.connected or not registrar.isRegistered()
+        # Some for each step, and not ever more.
+        assert sent <= 100
+        scene.ua.stop()
+        scene.clock.advance(5)
+        assert all(one == [None] for one in settled)
+        assert scene.restless() == []
+
+    def answer(self, registrar: Registrar, random: Random, request: IncomingRequest) -> None:
+        contact = request.getHeaders("Contact")[0]
+        headers: list[tuple[str, object]] = []
+        if random.random() < 0.8:
+            expires = random.choice(self.VALUES)
+            headers.append(("Contact", re.sub("expires=[0-9]+", f"expires={expires}", contact)))
+        for name in ("Expires", "Min-Expires", "Retry-After"):
+            if random.random() < 0.4:
+                headers.append((name, random.choice(self.VALUES)))
+        if random.random() < 0.7:
+            challenges = registrar.verifier.makeChallenges(stale=random.random() < 0.5)
+            headers += [("WWW-Authenticate", challenge) for challenge in challenges]
+        registrar.transport.answer(request, random.choice(self.STATUSES), headers)
+
+    def test_thereIsNoStormNoLeftoverAndOneRegisterAtATime(self) -> None:
+        for seed in range(300):
+            self.walk(seed)
 
 
 class TestTable:

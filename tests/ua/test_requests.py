@@ -204,6 +204,11 @@ def test_aTargetIsAURIOrAnAddressOrAUserOfOurDomain(target: URI | str, uri: str)
     assert normalizeTarget(target, "home.example.com") == uri
 
 
+def test_ourDomainIsThatOfTheAddress() -> None:
+    request = sent(target="bob", ua_uri="sips:alice@home.example.com:5071")
+    assert request.requestURIText == "sip:bob@home.example.com:5071"
+
+
 @pytest.mark.parametrize(
     "target", ["", "sip:", "sip:bob@", "bob@", "bob@exa mple.com", "sip:bob@example.com\r\nX: y"]
 )
