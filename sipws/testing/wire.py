@@ -146,6 +146,7 @@ class Wire:
     @ivar client: The end of whoever connected.
     @ivar server: The other end.
     @ivar stalled: Whether octets, and the news of the other side's closing, stay on the way.
+    @ivar mute: Whether it has been so from the begin.
     """
 
     def __init__(self, host: str, port: int, serial: int) -> None:
@@ -158,7 +159,7 @@ class Wire:
         serverAddress = IPv4Address("TCP", host, port)
         self.client = End(clientAddress, serverAddress)
         self.server = End(serverAddress, clientAddress)
-        self.stalled = False
+        self.stalled = self.mute = False
 
     @property
     def over(self) -> bool:
