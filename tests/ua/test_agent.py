@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
 from zope.interface.verify import verifyObject
 
 from sipws.config import WsServer
@@ -419,6 +420,16 @@ class TestFailover:
         scene.transport.open()
         assert scene.status() == C.STATUS_READY
         assert scene.error() is None
+
+    def test_recoveryIsLogged(self) -> None:
+        scene = Scene()
+        scene.ua.start()
+        with capturedLogs() as events:
+            scene.transport.giveUp()
+        assert "no server can be reached; all are tried anew in 2 seconds" in [
+            formatEvent(one) for one in events
+        ]
+        scene.ua.stop()
 
     def test_recoveryGoesOnForEverWithinItsIntervals(self) -> None:
         scene = Scene(connectionRecoveryMinInterval=3, connectionRecoveryMaxInterval=20)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, succeed
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from sipws.interfaces import C
 from sipws.message import IncomingRequest, OutgoingResponse
@@ -63,8 +64,11 @@ class TestBuiltIn:
         assert response.statusCode == 405
         assert response.getHeaders("Allow") == ["OPTIONS", "MESSAGE"]
 
-    def test_aCancelOfWhatIsNotThereIsAnswered481(self, scene: Scene) -> None:
-        assert receive(scene, "CANCEL").statusCode == 481
+    def test_aCancelOfWhatIsNotThereIsAnswered481AndAWarning(self, scene: Scene) -> None:
+        with capturedLogs() as events:
+            assert receive(scene, "CANCEL").statusCode == 481
+        warnings = [formatEvent(one) for one in events if one["log_level"] is LogLevel.warn]
+        assert warnings == ["a CANCEL of what is not there"]
 
     def test_anAckIsNeverAnswered(self, scene: Scene) -> None:
         assert receive(scene, "ACK") is None
