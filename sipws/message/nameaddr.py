@@ -15,6 +15,7 @@ from sipws.message.grammar import ADDRESS_SPEC, DISPLAY_NAME, SWS, compiled
 from sipws.message.parameters import (
     Parameters,
     asParameters,
+    checkToken,
     formatParameters,
     parseParameters,
     quote,
@@ -54,6 +55,11 @@ class NameAddr:
     uri: URI
     parameters: Parameters = attrs.field(default=Parameters(), converter=asParameters)
 
+    def __attrs_post_init__(self) -> None:
+        # tag-param   =  "tag" EQUAL token
+        if "tag" in self.parameters:
+            checkToken("tag", self.parameters["tag"])
+
     @classmethod
     def parse(cls: type[_Self], text: str) -> _Self:
         """
@@ -70,7 +76,7 @@ class NameAddr:
             if match is None or not cls._mayBeBare():
                 raise ParseError(_problem(text), position=_problemPosition(text), value=text)
             name, uri = None, _parseURI(text, match.start(1), match[1])
-        return cls(name, uri, parseParameters(text, match.end()))
+        return cls(name, uri, parseParameters(text, match.end(), "tag"))
 
     @classmethod
     def _mayBeBare(cls) -> bool:

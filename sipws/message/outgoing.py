@@ -21,7 +21,7 @@ from sipws.message.values import CSeq
 
 __all__ = ["OutgoingMessage", "OutgoingRequest", "OutgoingResponse"]
 
-_METHOD = compiled(TOKEN)
+_TOKEN = compiled(TOKEN)
 #: Methods whose requests make dialogs (RFC 3261 section 12.1, RFC 6665 section 4.1, RFC 3515 section 2.4.4).
 _DIALOG_METHODS = frozenset(("INVITE", "SUBSCRIBE", "REFER"))
 _FIRST_STATUS, _LAST_STATUS = 100, 699
@@ -214,7 +214,7 @@ class OutgoingRequest(OutgoingMessage):
         @raise ValueError: CR, LF or NUL is in something, or the method or the
             Request-URI is none.
         """
-        if _METHOD.fullmatch(method) is None:
+        if _TOKEN.fullmatch(method) is None:
             raise ValueError(f"method: no token: {method!r}")
         text = str(requestURI)
         if not text or not text.isprintable() or " " in text:
@@ -295,7 +295,8 @@ def _echoed(request: IncomingRequest, statusCode: int, toTag: str | None) -> lis
     pairs = [(name, value) for name in names for value in request.getLines(name)]
     if toTag is None or statusCode == _FIRST_STATUS or request.toTag is not None:
         return pairs
-    _check("toTag", toTag)
+    if _TOKEN.fullmatch(toTag) is None:
+        raise ValueError(f"toTag: no token: {toTag!r}")
     return [(name, f"{value};tag={toTag}" if name == "To" else value) for name, value in pairs]
 
 

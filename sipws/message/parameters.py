@@ -15,6 +15,8 @@ __all__ = [
     "Parameters",
     "QuotedString",
     "asParameters",
+    "checkParameter",
+    "checkToken",
     "formatParameters",
     "lowerCase",
     "parseParameters",
@@ -95,12 +97,13 @@ def asParameters(values: Mapping[str, str | None] | Iterable[tuple[str, str | No
     return values if isinstance(values, Parameters) else Parameters(values)
 
 
-def parseParameters(text: str, position: int) -> Parameters:
+def parseParameters(text: str, position: int, token: str | None = None) -> Parameters:
     """
     Parse C{*( SEMI generic-param )} up to the end of a text.
 
     @param text: The whole value.
     @param position: Where in it the parameters begin.
+    @param token: The name of a parameter whose value is a token, and nothing else.
     @raise ParseError: Something is no parameter, or there are two of a name
         (RFC 3261 section 7.3.1: "any given parameter-name MUST NOT appear
         more than once").
@@ -114,8 +117,23 @@ def parseParameters(text: str, position: int) -> Parameters:
         name = match[1].lower()
         checkParameter(name, values, text, match.start(1))
         values[name] = match[3] if match[2] is None else QuotedString(unquote(match[2]))
+        if name == token:
+            checkToken(name, values[name], text, match.start(1))
         position = match.end()
     return Parameters(values)
+
+
+def checkToken(name: str, value: str | None, text: str | None = None, position: int = 0) -> None:
+    """
+    See that a parameter has a value that is a token.
+
+    @param name: Its name.
+    @param value: Its value.
+    @param text: What it stands in, if in anything, and C{position} where.
+    @raise ParseError: It has none.
+    """
+    if value is None or isinstance(value, QuotedString) or _TOKEN.fullmatch(value) is None:
+        raise ParseError(f"the parameter {name} is no token", position=position, value=text)
 
 
 def checkParameter(name: str, values: Mapping[str, object], text: str, position: int) -> None:

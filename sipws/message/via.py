@@ -9,7 +9,7 @@ import attrs
 from sipws.errors import ParseError
 from sipws.message.grammar import LWS, PORT, SENT_PROTOCOL, SWS, compiled
 from sipws.message.host import checkHost, checkPort, hostPort, parseHost, parsePort
-from sipws.message.parameters import Parameters, asParameters, formatParameters, parseParameters
+from sipws.message.parameters import Parameters, asParameters, checkToken, formatParameters, parseParameters
 
 __all__ = ["Via"]
 
@@ -42,6 +42,9 @@ class Via:
     def __attrs_post_init__(self) -> None:
         checkHost(self.host)
         checkPort(self.port)
+        # via-branch  =  "branch" EQUAL token
+        if "branch" in self.parameters:
+            checkToken("branch", self.parameters["branch"])
 
     @classmethod
     def parse(cls, text: str) -> Via:
@@ -59,7 +62,7 @@ class Via:
         colon = _COLON.match(text, position)
         if colon is not None:
             port, position = parsePort(text, colon.end())
-        parameters = parseParameters(text, position)
+        parameters = parseParameters(text, position, "branch")
         return cls(match[3], host, port, parameters, match[1], match[2])
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -35,9 +36,10 @@ LENGTH = 20_000
 BOUND = 0.060
 
 PARTS = (
-    "a", "1", ".", "a.", "a-", "-", "%41", "%", '"', "\\", '\\"', ";", "; ", ";a", ";a=", ';a="b"', ",", ", ", "a=b,",
-    " ", "\t", "<", ">", "<>", "@", ":", "::", "[", "(", ")", "()", "a b ", "sip:", "sip:a@", "/", "=", "?", "&a=b",
-    "?a=b", "é", "*", "response=", "inline:", "SIP/2.0/", "\r\n", "\r\n ", "\r", "\n", "Cookie:", "authorization=",
+    "a", "1", ".", "a.", "a-", "-", "%41", "%", '"', "\\", '\\"', ";", "; ", ";a", ";a=", ';a="b"',
+    ",", ", ", "a=b,", " ", "\t", "<", ">", "<>", "@", ":", "::", "[", "(", ")", "()", "a b ",
+    "sip:", "sip:a@", "/", "=", "?", "&a=b", "?a=b", "é", "*", "response=", "inline:", "SIP/2.0/",
+    "\r\n", "\r\n ", "\r", "\n", "Cookie:", "authorization=",
 )  # fmt: skip
 
 PREFIXES: dict[Callable[[str], object], tuple[str, ...]] = {
@@ -62,10 +64,8 @@ PREFIXES: dict[Callable[[str], object], tuple[str, ...]] = {
 
 def spent(call: Callable[[str], object], text: str) -> float:
     begun = time.thread_time()
-    try:
+    with suppress(ValueError):
         call(text)
-    except ValueError:
-        pass
     return time.thread_time() - begun
 
 

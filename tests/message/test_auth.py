@@ -5,7 +5,10 @@ import pytest
 from sipws.errors import ParseError
 from sipws.message import AuthenticationInfo, Challenge, Credentials
 
-CHALLENGE = 'Digest realm="example.com", nonce="YSFE/h=", opaque="5ccc", stale=false, algorithm=SHA-256, qop="auth,auth-int"'
+CHALLENGE = (
+    'Digest realm="example.com", nonce="YSFE/h=", opaque="5ccc", stale=false, '
+    'algorithm=SHA-256, qop="auth,auth-int"'
+)
 CREDENTIALS = (
     'Digest username="al\\"ice", realm="example.com", nonce="YSFE", uri="sip:example.com", '
     'response="2bb2d1d3a1a9e7c0e3a5d5f35a5dbc7e", algorithm=MD5, cnonce="p2hj", qop=auth, nc=00000001'

@@ -87,6 +87,9 @@ class TestNameAddr:
             ("sip:a@b?x=y", 7),
             ("sip:a,b@c", 5),
             ('<sip:a@b>;x="y', 11),
+            ("<sip:a@b>;tag", 10),
+            ('<sip:a@b>; tag="x"', 11),
+            ("<sip:a@b>;tag=[x]", 10),
         ],
     )
     def test_what_is_none(self, text: str, position: int) -> None:
@@ -94,6 +97,11 @@ class TestNameAddr:
             NameAddr.parse(text)
         assert caught.value.position == position
         assert caught.value.value == text
+
+    def test_a_tag_is_a_token(self) -> None:
+        for tag in (None, "", "a b", QuotedString("a"), "a:b"):
+            with pytest.raises(ValueError, match="tag"):
+                NameAddr(None, URI.parse("sip:a@b"), {"tag": tag})
 
     def test_a_fold_before_a_parameter_of_the_URI(self) -> None:
         """RFC 7118 section 8.2 has one, against the grammar."""

@@ -158,7 +158,7 @@ class TestConstructed:
         ],
     )
     def test_what_cannot_be_printed_is_refused(self, parts: dict[str, object]) -> None:
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError):  # noqa: PT011 - each says something else
             URI(**parts)  # type: ignore[arg-type]
 
     def test_anything_in_the_user_is_escaped(self) -> None:

@@ -70,8 +70,10 @@ def test_built_from_no_host(host: str) -> None:
         ("SIP/2.0/UDP a:;x", 14),
         ("SIP/2.0/UDP a:70000", 14),
         ("SIP/2.0/UDP a;;", 13),
-        ("SIP/2.0/UDP a;branch=", 20),
+        ("SIP/2.0/UDP a;branch=", 14),
         ("SIP/2.0/UDP a;branch=x;branch=y", 23),
+        ("SIP/2.0/UDP a;branch", 14),
+        ('SIP/2.0/UDP a;branch="x"', 14),
         ("SIP/2.0/UDP a,SIP/2.0/UDP b", 13),
     ],
 )
