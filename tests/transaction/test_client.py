@@ -443,7 +443,7 @@ class TestInvite:
 
     def test_aToThatCannotBeSentBackIsNotAcknowledged(self) -> None:
         run = started("INVITE")
-        octets = str(responseTo(run.request, 486)).replace(";tag=to1", ';tag="\\\0"')
+        octets = str(responseTo(run.request, 486)).replace(";tag=to1", ';tag=to1;x="\\\0"')
         run.transaction.receiveResponse(parseMessage(octets))
         assert run.results[0].statusCode == 486
         assert run.transport.summary() == ["INVITE"]
