@@ -7,14 +7,17 @@ C{--listen} is, the embedded server.
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService
+from twisted.internet.address import UNIXAddress
 from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
@@ -38,6 +41,11 @@ from sipws.service import Application, EmbeddedServerService, SequentialService,
 from sipws.ua import UserAgent
 
 __all__ = ["Options", "makeService"]
+
+#: The options that are the user agent's alone.
+_OF_AGENT = ("config", "aor", "user", "password-file", "ca-file")
+
+_ECHO = "sipws.echo:echo"
 
 _LOOPBACK = "127.0.0.1"
 _MAX_PORT = 65535
@@ -74,7 +82,7 @@ class Options(usage.Options):
         ["user", "u", None, "The user for authentication, if it is not that of --aor."],
         ["password-file", None, None, "A file whose first line is the password."],
         ["ca-file", None, None, "Trust the certificates in this PEM file instead of the system's."],
-        ["app", None, "sipws.echo:echo", "What to run: module:callable, called with the user agent."],
+        ["app", None, _ECHO, "What to run: module:callable, called with the user agent."],
         ["listen", "l", None, "Run the embedded server too, on this port of 127.0.0.1 or this endpoint."],
         ["domain", None, DEFAULT_DOMAIN, "The SIP domain of the embedded server."],
         ["users", None, None, "The embedded server's users: a file of lines user:password."],
@@ -151,8 +159,10 @@ class Options(usage.Options):
             self.configuration = self.configurationOn(DEFAULT_SERVER)
 
     def _refuseWhatHasNoUse(self, servers: bool) -> None:
-        if servers and self["server-only"]:
-            raise ConfigurationError("--server", "is of no use with --server-only")
+        if self["server-only"]:
+            given = [f"--{name}" for name in _OF_AGENT if self[name] is not None]
+            for name in ["--server"] * servers + given:
+                raise ConfigurationError(name, "is of no use with --server-only")
         if not self.embedded and self.users is not None:
             raise ConfigurationError(
                 "--users", "is of no use without the embedded server", "--listen runs it too"
@@ -258,10 +268,20 @@ def _listening(options: Options, agent: UserAgentService | None) -> Callable[[IL
             whose=whose,
             domain=options["domain"],
         )
+        if options.users is None and not _isLoopback(port):
+            _log.warn(
+                "Anyone who reaches {server} may register as anybody; --users asks for passwords",
+                server=server,
+            )
         if agent is not None and options.registersThere:
             agent.configuration = options.configurationOn(server)
 
     return listening
+
+
+def _isLoopback(port: IListeningPort) -> bool:
+    host = getattr(port.getHost(), "host", None)
+    return host is None or ip_address(host).is_loopback
 
 
 def _application(options: Options) -> Application:
@@ -288,17 +308,19 @@ def _application(options: Options) -> Application:
 def _serverURI(port: IListeningPort, listen: str) -> str:
     """Say how a client on this machine reaches a port."""
     address: Any = port.getHost()
-    if address.type == "UNIX":
-        return f"unix:{address.name.decode()}"
+    if isinstance(address, UNIXAddress):
+        return f"unix:{os.path.abspath(os.fsdecode(address.name or b''))}"
     host = {"0.0.0.0": _LOOPBACK, "::": "::1"}.get(address.host, address.host)
     scheme = "wss" if listen.startswith("ssl:") else "ws"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port}"
 
 
 def _secondTerminal(configuration: Configuration, options: Options) -> str:
-    """Write the command that sends the user agent a message and waits for its answer."""
+    """Write the command that sends the user agent a message, and waits for its answer if it is an echo."""
     server = configuration.wsServers[0].ws_uri
-    words = [_commandPath(), "message", "--server", server, "--wait", "5"]
+    words = [_commandPath(), "message", "--server", server]
+    if options["app"] == _ECHO:
+        words += ["--wait", "5"]
     if configuration.caFile is not None:
         words += ["--ca-file", configuration.caFile]
     if options.users is not None:

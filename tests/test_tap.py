@@ -114,6 +114,7 @@ class TestOptions:
             (["--users", "/nowhere/users"], "--users: "),
             (["--domain", "not a domain"], "--domain: "),
             (["--server-only", "--server", "ws://example.com"], "--server: is of no use"),
+            (["--server-only", "--aor", "a@b.c"], "--aor: is of no use"),
             (
                 ["--server", "ws://example.com", "--aor", "a@b.c", "--users", os.devnull],
                 "--users: is of no use",
@@ -242,6 +243,25 @@ def _takeOrFindTaken(taken: socket.socket) -> None:
         taken.listen()
     except OSError:
         pass
+
+
+@pytest.mark.slow
+def test_theEmbeddedServerOnAUnixSocket(tmp_path: Path, programs: list[Program]) -> None:
+    """C{--listen} takes any endpoint, and the user agent finds it there."""
+    program = Program(tmp_path, "twistd", "--listen", "unix:sipws.sock")
+    programs.append(program)
+
+    assert program.await_("is registered on ") == f"unix:{tmp_path}/sipws.sock"
+    assert program.end() in (0, -signal.SIGTERM)
+    assert "is unregistered" in program.text()
+
+
+@pytest.mark.slow
+def test_anOpenServerForAllTheWorldIsWarnedOf(tmp_path: Path, programs: list[Program]) -> None:
+    program = Program(tmp_path, "twistd", "--server-only", "--listen", "tcp:0")
+    programs.append(program)
+
+    program.await_("may register as anybody; --users asks for passwords")
 
 
 @pytest.mark.slow
