@@ -301,6 +301,12 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         except Exception as error:  # noqa: BLE001 - Autobahn raises all kinds of them for what is no HTTP
             self.failHandshake(f"the answer to the upgrade is no HTTP: {error!r}")
 
+    def onMessageFrameBegin(self, length: int) -> None:
+        """Count a frame, one that is empty too: or a message could have any number of them."""
+        if length == 0:
+            self.message_data_total_length += 1
+        super().onMessageFrameBegin(length)
+
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Take a message that came by Autobahn's way: in fragments, or in a large frame."""
         self.factory.messageReceived(self, payload)

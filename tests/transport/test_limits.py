@@ -102,6 +102,18 @@ def test_everyFrameHasAKeyOfItsOwnFromTheEntropy() -> None:
     assert scene.connection.pongs == [b"5678"]
 
 
+def test_aMessageInEndlessEmptyFragmentsIsBounded() -> None:
+    scene = Scene(options=TransportOptions(maxMessageSize=1_000))
+    transport: Any = scene.connected()
+    scene.connection.write(bytes((0x02, 0)) + bytes((0x00, 0)) * 990 + bytes((0x80, 2)) + b"OK")
+    assert transport.connected
+    scene.connection.write(bytes((0x02, 0)) + bytes((0x00, 0)) * 1_000)
+    assert not transport.connected
+    scene.network.advance(0)
+    assert transport.lastTransportError.code == 1009
+    transport.disconnect()
+
+
 # What ended a connection.
 
 
