@@ -105,7 +105,9 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
     def connectNow(self) -> None:
         """Connect without a wait."""
         self._cancelRetry()
-        self.continueTrying = 1
+        if not self.continueTrying:
+            self.continueTrying = 1
+            self.retries = 0
         self.connector.connect()
 
     def stop(self) -> None:

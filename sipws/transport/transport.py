@@ -161,6 +161,9 @@ class Transport:
         """
         Open a WebSocket to the server, at once.
 
+        After L{disconnect}, and where it was given up, the attempts are
+        counted anew.
+
         @return: Whether that was begun: not where there is one, or one is being opened.
         """
         factory = self._factory
@@ -202,9 +205,13 @@ class Transport:
         """
         Reconnect after the gap, or tell the user agent that there were enough attempts.
 
-        Internal.
+        Internal.  It does nothing where there is a connection, or one is
+        already on its way, or the user agent wants none.
         """
-        self._factory.retry()
+        factory = self._factory
+        if self.closed or factory.connecting or factory.waiting:
+            return
+        factory.retry()
         if self.reconnectTimer is not None:
             self.logger.info(
                 "trying {uri} again in {gap:g} seconds (attempt {attempt})",
@@ -239,7 +246,7 @@ class Transport:
         self._ended(error)
         if self.closed:
             self._tell(self.ua.emit, "disconnected", self)
-        elif not (self._factory.connecting or self._factory.waiting):
+        else:
             self.reConnect()
 
     def onMessage(self, payload: bytes) -> None:

@@ -351,3 +351,60 @@ def test_flushed(flushLoggedErrors: FlushLoggedErrors) -> None:
     [event] = scene.errors()
     assert event["log_failure"].check(RuntimeError)
     assert flushLoggedErrors() == []
+
+
+def _afterDisconnect(scene: Scene, transport: Any) -> None:
+    transport.disconnect()
+
+
+def _afterItWasGivenUp(scene: Scene, transport: Any) -> None:
+    scene.network.advance(100)
+    assert scene.told("onTransportError")
+
+
+@pytest.mark.parametrize("end", [_afterDisconnect, _afterItWasGivenUp])
+def test_attemptsAreCountedAnewForAConnectAfterTheEnd(end: Callable[[Scene, Any], None]) -> None:
+    scene = Scene(wsServerMaxReconnection=2)
+    scene.network.refuse()
+    transport = scene.construct()
+    scene.network.advance(5)
+    assert transport.reconnection_attempts == 2
+    end(scene, transport)
+    scene.calls.clear()
+    assert transport.connect()
+    scene.network.advance(100)
+    assert [attempts for _, attempts, _ in scene.told("onTransportConnecting")] == [1, 2, 3]
+    assert scene.told("onTransportError") == [("onTransportError",)]
+
+
+def _open(scene: Scene) -> None:
+    scene.connected()
+
+
+def _connecting(scene: Scene) -> None:
+    scene.network.stall()
+    scene.construct()
+
+
+def _waiting(scene: Scene) -> None:
+    scene.connected()
+    scene.connection.drop()
+
+
+def _disconnected(scene: Scene) -> None:
+    scene.connected().disconnect()
+    scene.network.advance(0)
+
+
+@pytest.mark.parametrize("state", [_open, _connecting, _waiting, _disconnected])
+def test_reConnectDoesNothingWhereThereIsNothingToReconnect(state: Callable[[Scene], None]) -> None:
+    scene = Scene()
+    state(scene)
+    transport: Any = scene.ua.transport
+    attempts, timer = scene.network.attempts, transport.reconnectTimer
+    transport.reConnect()
+    assert transport.reconnectTimer is timer
+    assert scene.network.attempts == attempts
+    transport.disconnect()
+    scene.network.advance(1)
+    assert scene.atRest()
