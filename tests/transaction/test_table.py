@@ -467,6 +467,7 @@ class TestWhenIdle:
         waiter.addErrback(lambda failure: results.append(failure.type))
         waiter.cancel()
         assert results == [CancelledError]
+        assert world.transactions._waiting == []
         asked.receive(200)
         assert len(results) == 1
 
