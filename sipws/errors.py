@@ -6,9 +6,13 @@ The exceptions of sipws, as one tree::
      +-- ConfigurationError (also ValueError) an option that cannot be used
      +-- TransportError                       a message that could not be carried
      |    +-- NotConnected                    no open WebSocket to send it on
+     |    +-- Congested                       too much waits already for a peer that does not read
+     |    +-- PeerSilent                      the server has given no sign of life in time
      |    +-- ConnectionFailed                a connection that did not come about
      |         +-- HandshakeRefused           the HTTP upgrade was not answered with SIP over WebSocket
      |         +-- CertificateRefused         the server's certificate does not prove that it is the server
+     |         +-- ProxyRefused               the proxy did not lead to the server
+     |         +-- NoServers                  a domain names no server that can be used
      +-- TransactionError                     a request that will get no final response
      |    +-- TransactionTimeout              timer B, F or H fired (RFC 3261 section 17)
      |    +-- TransactionCancelled            its user gave it up
@@ -33,11 +37,15 @@ if TYPE_CHECKING:
 __all__ = [
     "CertificateRefused",
     "ConfigurationError",
+    "Congested",
     "ConnectionFailed",
     "HandshakeRefused",
     "LimitExceeded",
+    "NoServers",
     "NotConnected",
     "ParseError",
+    "PeerSilent",
+    "ProxyRefused",
     "RegistrationError",
     "SIPError",
     "TransactionCancelled",
@@ -135,6 +143,10 @@ class TransportError(SIPError):
     @ivar request: What was to be sent or was waiting for its response;
         C{None} where the connection itself is meant.
     @ivar code: The WebSocket close code (RFC 6455 section 7.4), if there was one.
+    @ivar sent: Whether the request had left, as far as can be known here: the
+        server may have acted on it then.  C{None} where there is no request.
+    @ivar retryAfter: How long the server asks to be left alone, in seconds;
+        C{None} where it does not say.
     """
 
     def __init__(
@@ -143,15 +155,27 @@ class TransportError(SIPError):
         *,
         request: OutgoingRequest | OutgoingResponse | None = None,
         code: int | None = None,
+        sent: bool | None = None,
+        retryAfter: float | None = None,
     ) -> None:
         self.reason = reason
         self.request = request
         self.code = code
+        self.sent = sent
+        self.retryAfter = retryAfter
         super().__init__(reason + (f" (WebSocket code {code})" if code is not None else ""))
 
 
 class NotConnected(TransportError):
     """There is no open WebSocket to send on."""
+
+
+class Congested(TransportError):
+    """So much waits already for a peer that does not read that no more is taken."""
+
+
+class PeerSilent(TransportError):
+    """The server has given no sign of life in C{keepAliveTimeout}, though asked for one."""
 
 
 class ConnectionFailed(TransportError):
@@ -166,13 +190,37 @@ class HandshakeRefused(ConnectionFailed):
         else was wrong, such as a missing subprotocol.
     """
 
+    def __init__(self, reason: str, *, status: int | None = None, retryAfter: float | None = None) -> None:
+        self.status = status
+        super().__init__(reason, retryAfter=retryAfter)
+
+
+class CertificateRefused(ConnectionFailed):
+    """The server's certificate does not prove that it is the server that was meant."""
+
+
+class ProxyRefused(ConnectionFailed):
+    """
+    The proxy did not lead to the server (RFC 9110 section 9.3.6).
+
+    @ivar status: Its HTTP status code; C{None} where it gave none.
+    """
+
     def __init__(self, reason: str, *, status: int | None = None) -> None:
         self.status = status
         super().__init__(reason)
 
 
-class CertificateRefused(ConnectionFailed):
-    """The server's certificate does not prove that it is the server that was meant."""
+class NoServers(ConnectionFailed):
+    """
+    A domain names no server that can be used (RFC 3263 section 4).
+
+    @ivar domain: The domain.
+    """
+
+    def __init__(self, reason: str, *, domain: str) -> None:
+        self.domain = domain
+        super().__init__(reason)
 
 
 class TransactionError(SIPError):

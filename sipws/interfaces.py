@@ -62,7 +62,9 @@ class ITransportConfiguration(Interface):
     """
 
     traceSip: bool = Attribute("Whether every message is logged, without its secrets.")
-    wsServerMaxReconnection: int = Attribute("How often a lost connection is tried again.")
+    wsServerMaxReconnection: float = Attribute(
+        "How often a lost connection is tried again; infinity: without end."
+    )
     wsServerReconnectionTimeout: float = Attribute("The gap between two attempts, in seconds.")
 
 

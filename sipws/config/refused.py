@@ -20,7 +20,6 @@ REFUSED = {
     "hackCleanJitsiSdpImageattr": _MEDIA,
     "hackStripTcp": _MEDIA,
     "iceCheckingTimeout": _MEDIA,
-    "keepAliveInterval": "no keep-alives are sent; those of the server are answered",
     "log": "logs go to twisted.logger",
     "media": _MEDIA,
     "mediaConstraints": _MEDIA,

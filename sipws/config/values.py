@@ -18,19 +18,24 @@ from sipws.message import URI
 
 __all__ = [
     "ADDRESS_OF_RECORD",
+    "ATTEMPTS",
+    "DOMAIN",
     "FLAG",
     "FLAG_OR_HOST",
     "HOST_PORT",
     "INSTANCE_ID",
     "OPTION_TAGS",
+    "PATH",
     "READABLE_FILE",
     "REGISTRAR",
     "SECONDS",
+    "SECONDS_OR_ZERO",
     "TEXT",
     "TEXT_OR_EMPTY",
     "WORD",
     "Kind",
     "Unfit",
+    "choice",
     "integer",
     "show",
 ]
@@ -42,6 +47,18 @@ _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _HOST_PORT = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?\.?)(?::(?P<port>[0-9]{1,5}))?"
 )
+
+#: A domain name whose last label is not a number: no IPv4 address.
+_DOMAIN = re.compile(
+    r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_\-]{0,61}[A-Za-z0-9])?\.)*"
+    r"(?=[A-Za-z0-9\-]*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.?"
+)
+
+#: RFC 1035 section 2.3.4, as text.
+_MAX_DOMAIN = 253
+
+#: C{path-abempty} and C{query} of RFC 3986 section 3.
+_PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/?]*")
 
 #: C0 controls and DEL: none of them has a place in a header (RFC 3261 section 25.1, C{TEXT-UTF8char}).
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -117,6 +134,22 @@ def integer(minimum: int, maximum: int) -> Kind:
     return Kind(f"integer, {minimum} to {maximum}", convert)
 
 
+def choice(*words: str) -> Kind:
+    """
+    Make the kind of one word out of some.
+
+    @param words: The words.
+    """
+    text = " or ".join(words)
+
+    def convert(value: object) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise Unfit(f"must be {text}")
+        return value
+
+    return Kind(text, convert)
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise Unfit("must be true or false")
@@ -129,6 +162,16 @@ def _seconds(value: object) -> float:
     if not 0 < value <= _MAX_SECONDS:
         raise Unfit(f"must be more than 0 and at most {_MAX_SECONDS} seconds")
     return value
+
+
+def _secondsOrZero(value: object) -> float:
+    return 0 if value == 0 and not isinstance(value, bool) else _seconds(value)
+
+
+def _unlimited(value: object) -> float:
+    if value != "unlimited" and value != math.inf:
+        raise Unfit("must be a whole number, 0 to 1000000, or unlimited")
+    return math.inf
 
 
 def _text(value: object) -> str:
@@ -165,6 +208,18 @@ def _hostPort(value: object) -> str:
     if match["port"] is not None and not 0 < int(match["port"]) <= _MAX_PORT:
         raise Unfit(f"must have a port from 1 to {_MAX_PORT}")
     return match[0]
+
+
+def _domain(value: object) -> str:
+    if not isinstance(value, str) or _DOMAIN.fullmatch(value) is None or len(value) > _MAX_DOMAIN:
+        raise Unfit("must be a domain name", "as in example.com")
+    return value.rstrip(".").lower()
+
+
+def _path(value: object) -> str:
+    if not isinstance(value, str) or _PATH.fullmatch(value) is None:
+        raise Unfit("must be the path of a URI", "as in /sip")
+    return value
 
 
 def _addressOfRecord(value: object) -> URI:
@@ -220,6 +275,18 @@ FLAG = Kind("boolean", _flag)
 
 #: A time.
 SECONDS = Kind(f"number, above 0, at most {_MAX_SECONDS}", _seconds)
+
+#: A time, or none.
+SECONDS_OR_ZERO = Kind(f"number, 0 or above, at most {_MAX_SECONDS}", _secondsOrZero)
+
+#: A number of attempts, or no end of them: infinity.
+ATTEMPTS = integer(0, 1_000_000).orElse(Kind("unlimited", _unlimited))
+
+#: A domain name.
+DOMAIN = Kind("domain name", _domain)
+
+#: The path of a URI, with a query if need be.
+PATH = Kind("path", _path)
 
 #: Text without control characters, and not empty.
 TEXT = Kind("text", _nonEmptyText)

@@ -6,14 +6,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
 import attrs
+
+from sipws.counters import Counters
+from sipws.transport.retry import Randomness, RetryPolicy
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IHostnameResolver
 
 __all__ = ["DEFAULT_OPTIONS", "TransportOptions"]
+
+#: The operating system's randomness, which has no state.
+_SYSTEM_RANDOM = SystemRandom()
 
 
 @attrs.frozen(kw_only=True)
@@ -37,6 +44,16 @@ class TransportOptions:
         its chain, to show to the server.
     @ivar clientKey: The path of a PEM file with its key; C{clientCertificate}
         holds it too where it is C{None}.
+    @ivar retry: When a lost connection is tried again; C{None}: as the two
+        options of the seed's say, C{wsServerMaxReconnection} and C{wsServerReconnectionTimeout}
+        of the user agent's configuration.
+    @ivar keepAliveInterval: How long the server may be silent before it is
+        asked for a sign of life, in seconds; 0: for ever.
+    @ivar keepAliveTimeout: How long it may take to give one, in seconds.
+    @ivar keepAliveMisses: How often in a row it may give none before the connection is lost.
+    @ivar keepAliveMethod: What it is asked by: C{ping} or C{crlf}.
+    @ivar counters: What counts what happens; C{None}: one of the transport's own.
+    @ivar random: Where delays come from.
     @ivar resolver: What resolves names in place of the reactor's resolver.
     @ivar entropy: Gives as many random octets as it is asked for.  RFC 6455
         section 10.3 wants masking keys to be unpredictable.
@@ -49,6 +66,13 @@ class TransportOptions:
     caFile: str | None = None
     clientCertificate: str | None = None
     clientKey: str | None = None
+    retry: RetryPolicy | None = None
+    keepAliveInterval: float = 0
+    keepAliveTimeout: float = 10.0
+    keepAliveMisses: int = 1
+    keepAliveMethod: str = "ping"
+    counters: Counters | None = None
+    random: Randomness = _SYSTEM_RANDOM
     resolver: IHostnameResolver | None = None
     entropy: Callable[[int], bytes] = os.urandom
 

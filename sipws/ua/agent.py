@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
+from sipws.counters import Counters
 from sipws.errors import ConfigurationError, NotConnected, TransportError
 from sipws.interfaces import C as Constants
 from sipws.interfaces import ITransport, IUserAgent
@@ -62,6 +63,7 @@ class UserAgent(Emitter):
     @ivar error: C{C.NETWORK_ERROR} while no server can be reached, otherwise C{None}.
     @ivar transactions: The open transactions.
     @ivar registration: What keeps it registered.
+    @ivar counters: What has happened, counted.
     """
 
     C = Constants
@@ -95,6 +97,7 @@ class UserAgent(Emitter):
         self.status = self.C.STATUS_INIT
         self.error: int | None = None
         self.transactions = Transactions(reactor, timers, limit=self.configuration.maxTransactions)
+        self.counters = Counters()
         self._reactor = reactor
         self._transportFactory = transportFactory
         identity = Identity(self.configuration)
@@ -355,7 +358,8 @@ class UserAgent(Emitter):
             raise
 
     def _connect(self, server: WsServer) -> None:
-        self._transportFactory(self, server, self._reactor, options=transportOptions(self.configuration))
+        options = transportOptions(self.configuration, self.counters, self._requester.builder.tokens.random)
+        self._transportFactory(self, server, self._reactor, options=options)
 
     def _stopped(self, startAgain: bool) -> None:
         self._stopping = None

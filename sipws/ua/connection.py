@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sipws.config import WsServer
 from sipws.errors import ConfigurationError
 from sipws.interfaces import C
-from sipws.transport import TransportOptions
+from sipws.transport import RetryPolicy, TransportOptions
 from sipws.ua.events import loggerFor
 from sipws.ua.servers import chooseServer, recoveryDelay
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
     from sipws.config import Configuration
+    from sipws.counters import Counters
     from sipws.ua.agent import UserAgent
     from sipws.ua.tokens import Randomness
 
-__all__ = ["Failover", "transportOptions"]
+__all__ = ["Failover", "retryPolicy", "transportOptions"]
 
 _log = loggerFor("sip.ua")
 
@@ -125,9 +126,31 @@ class Failover:
             server.status = WsServer.STATUS_READY
 
 
-def transportOptions(configuration: Configuration) -> TransportOptions:
+def retryPolicy(configuration: Configuration) -> RetryPolicy:
+    """Take what concerns the trying again out of a configuration."""
+    return RetryPolicy(
+        exponential=configuration.wsServerReconnectionPolicy == "exponential",
+        gap=configuration.wsServerReconnectionTimeout,
+        maximum=configuration.wsServerReconnectionMaxTimeout,
+        attempts=configuration.wsServerMaxReconnection,
+        overload=configuration.wsServerOverloadTimeout,
+        maxRetryAfter=configuration.wsServerMaxRetryAfter,
+    )
+
+
+def transportOptions(
+    configuration: Configuration, counters: Counters, random: Randomness
+) -> TransportOptions:
     """Take what concerns a transport out of a configuration."""
     return TransportOptions(
+        counters=counters,
+        random=random,
+        retry=retryPolicy(configuration),
+        keepAliveInterval=configuration.keepAliveInterval,
+        keepAliveTimeout=configuration.keepAliveTimeout,
+        keepAliveMisses=configuration.keepAliveMisses,
+        keepAliveMethod=configuration.keepAliveMethod,
+        maxPendingOctets=configuration.maxPendingOctets,
         openTimeout=configuration.connectTimeout,
         closeTimeout=configuration.closeTimeout,
         maxMessageSize=configuration.maxMessageSize,

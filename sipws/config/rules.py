@@ -1,0 +1,114 @@
+"""
+What the options of a L{Configuration} must be to each other, one rule a
+function; and the options that follow from others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from sipws.config.optiontags import REGISTERED
+from sipws.config.sources import readPassword
+from sipws.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sipws.config.configuration import Configuration
+
+__all__ = ["RULES", "settle"]
+
+
+def _serversAreNamed(configuration: Configuration) -> None:
+    if not configuration.wsServers and configuration.wsDomain is None:
+        raise ConfigurationError("wsServers", "is missing", "as in wsServers='wss://sip.example.com'")
+    if configuration.wsServers and configuration.wsDomain is not None:
+        raise ConfigurationError("wsDomain", "is given beside wsServers", "one of the two will do")
+
+
+def _registeringNeedsAnAddress(configuration: Configuration) -> None:
+    if configuration.register and configuration.uri is None:
+        raise ConfigurationError("uri", "is missing", "to register; as in sip:alice@example.com")
+
+
+def _recoveryIntervalsAreInOrder(configuration: Configuration) -> None:
+    _inOrder(configuration, "connectionRecoveryMinInterval", "connectionRecoveryMaxInterval")
+
+
+def _retryIntervalsAreInOrder(configuration: Configuration) -> None:
+    _inOrder(configuration, "registerRetryMinInterval", "registerRetryMaxInterval")
+
+
+def _reconnectionTimeoutsAreInOrder(configuration: Configuration) -> None:
+    if configuration.wsServerReconnectionPolicy == "exponential":
+        _inOrder(configuration, "wsServerReconnectionTimeout", "wsServerReconnectionMaxTimeout")
+
+
+def _twoFlowsNeedAnInstance(configuration: Configuration) -> None:
+    # RFC 5626 section 4.2: a registrar tells flows of one user agent by instance and reg-id.
+    if configuration.flows > 1 and configuration.instanceId is None:
+        raise ConfigurationError("flows", f"is {configuration.flows} without instanceId")
+
+
+def _inOrder(configuration: Configuration, least: str, most: str) -> None:
+    low, high = getattr(configuration, least), getattr(configuration, most)
+    if high < low:
+        raise ConfigurationError(most, f"{high:g} is below {least}, which is {low:g}")
+
+
+def _onePassword(configuration: Configuration) -> None:
+    names = ("password", "passwordFile", "passwordEnvironment")
+    given = [name for name in names if getattr(configuration, name) is not None]
+    if len(given) > 1:
+        raise ConfigurationError(given[1], f"is given beside {given[0]}", "one of the two will do")
+
+
+def _keyNeedsACertificate(configuration: Configuration) -> None:
+    if configuration.clientKey is not None and configuration.clientCertificate is None:
+        raise ConfigurationError("clientKey", "is given without clientCertificate")
+
+
+def _optionTagsAreRegistered(configuration: Configuration) -> None:
+    if configuration.hackAllowUnregisteredOptionTags:
+        return
+    for tag in configuration.extraSupported:
+        if tag not in REGISTERED:
+            raise ConfigurationError(
+                "extraSupported",
+                f"{tag!r} is not an option tag that IANA has registered",
+                "hackAllowUnregisteredOptionTags=True takes it all the same",
+            )
+
+
+#: All of them.
+RULES: tuple[Callable[[Configuration], None], ...] = (
+    _serversAreNamed,
+    _registeringNeedsAnAddress,
+    _recoveryIntervalsAreInOrder,
+    _retryIntervalsAreInOrder,
+    _reconnectionTimeoutsAreInOrder,
+    _twoFlowsNeedAnInstance,
+    _onePassword,
+    _keyNeedsACertificate,
+    _optionTagsAreRegistered,
+)
+
+
+def settle(configuration: Configuration) -> dict[str, Any]:
+    """Work out the options that follow from others."""
+    settled: dict[str, Any] = {
+        "wsServers": configuration.wsServers or (),
+        "password": readPassword(configuration),
+        "passwordFile": None,
+        "passwordEnvironment": None,
+    }
+    uri = configuration.uri
+    if uri is not None:
+        if configuration.authorizationUser is None:
+            settled["authorizationUser"] = uri.user
+        if configuration.registrarServer is None:
+            settled["registrarServer"] = attrs.evolve(uri, user=None)
+    if configuration.hackWssInTransport:
+        settled["contactTransport"] = "wss"
+    return settled
