@@ -1,6 +1,6 @@
 """
-Digest authentication: what a client and a server compute alike, and what a
-server needs beside it.
+Digest authentication: what a client and a server compute alike, what a client
+keeps of a challenge, and what a server needs beside it.
 
 RFC 3261 section 22.4 takes the scheme from HTTP: RFC 2617, or RFC 7616 with
 RFC 8760, which adds better algorithms than MD5.  A challenge without C{qop} is
@@ -17,20 +17,18 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import attrs
 
-from sipws.message import Challenge
+from sipws.message import Challenge, Credentials
 from sipws.message.parameters import QuotedString
-
-if TYPE_CHECKING:
-    from sipws.message import Credentials
 
 __all__ = [
     "Algorithm",
+    "DigestSession",
     "DigestVerifier",
     "Verdict",
+    "challengeStrength",
     "findAlgorithm",
     "keyOf",
     "requestDigest",
@@ -145,6 +143,99 @@ def requestDigest(
         return algorithm.hash(f"{key}:{parameters('nonce')}:{algorithm.hash(a2)}")
     middle = f"{parameters('nonce')}:{parameters('nc')}:{parameters('cnonce')}:{qop}"
     return algorithm.hash(f"{key}:{middle}:{algorithm.hash(a2)}")
+
+
+# ---------------------------------------------------------------- answering
+
+
+class DigestSession:
+    """
+    What a client keeps of one challenge (RFC 7616 section 3.6): "A client SHOULD
+    remember the username, password, nonce, nonce count, and opaque values".
+
+    @ivar nonce: The server's.
+    """
+
+    __slots__ = ("_algorithm", "_challenge", "_cnonce", "_key", "_qop", "_uses", "_username", "nonce")
+
+    def __init__(
+        self, algorithm: Algorithm, challenge: Challenge, username: str, password: str, cnonce: str
+    ) -> None:
+        """
+        @param algorithm: The challenge's.
+        @param challenge: One of which L{challengeStrength} thinks something, with a realm.
+        @param cnonce: A random word.
+        """
+        realm, self.nonce = challenge.parameters["realm"] or "", challenge.parameters["nonce"] or ""
+        self._algorithm = algorithm
+        self._challenge = challenge
+        self._qop = _qopFor(algorithm, challenge)
+        self._uses = 0
+        # One for all uses of the nonce: the key of the -sess algorithms has it in it.
+        self._cnonce = cnonce
+        key = keyOf(algorithm, username, realm, password)
+        self._key = sessionKey(algorithm, key, self.nonce, cnonce)
+        self._username = userHash(algorithm, username, realm) if _wantsHash(challenge) else username
+
+    def credentials(self, method: str, uri: str, body: bytes) -> Credentials:
+        """
+        Give the credentials for one request.
+
+        @param method: Its method.
+        @param uri: Its Request-URI.
+        @param body: Its body.
+        """
+        challenge = self._challenge.parameters
+        parameters: dict[str, str | None] = {
+            "username": self._username,
+            "realm": challenge["realm"],
+            "nonce": self.nonce,
+            "uri": uri,
+        }
+        if self._qop is not None:
+            # "The nc value is the hexadecimal count of the number of requests (including the
+            # current request) that the client has sent with the nonce value in this request."
+            self._uses += 1
+            parameters.update(qop=self._qop, nc=f"{self._uses:08x}", cnonce=self._cnonce)
+        parameters["response"] = requestDigest(self._algorithm, self._key, method, parameters.get, body)
+        # "The values of the opaque and algorithm fields must be those supplied".
+        for name in ("algorithm", "opaque"):
+            if name in challenge:
+                parameters[name] = challenge[name]
+        if _wantsHash(self._challenge):
+            parameters["userhash"] = "true"
+        return Credentials("Digest", parameters)
+
+
+def challengeStrength(challenge: Challenge) -> tuple[int, bool]:
+    """Say how good a challenge is; 0 means that it cannot be answered."""
+    options = challenge.qop
+    algorithm = findAlgorithm(challenge.algorithm)
+    if challenge.scheme.lower() != "digest" or algorithm is None or not challenge.nonce:
+        return 0, False
+    if options and not {"auth", "auth-int"}.intersection(options):
+        return 0, False
+    return algorithm.strength, bool(options)
+
+
+def _qopFor(algorithm: Algorithm, challenge: Challenge) -> str | None:
+    """
+    Choose the quality of protection.
+
+    @return: C{None}: none, as in RFC 2069.
+    """
+    options = challenge.qop
+    if options:
+        # Bodies are changed on their way by some: what covers them only where nothing else will do.
+        return "auth" if "auth" in options else "auth-int"
+    # RFC 3261 section 22.4: algorithms that depend on the cnonce "require that the qop
+    # directive be sent"; RFC 8760 section 2.6: "If the "qop" parameter is not specified,
+    # then the default value is "auth"."
+    return "auth" if algorithm.isSession else None
+
+
+def _wantsHash(challenge: Challenge) -> bool:
+    return (challenge.parameters.get("userhash") or "").lower() == "true"
 
 
 # ---------------------------------------------------------------- verifying

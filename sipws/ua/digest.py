@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from sipws.digest import Algorithm, findAlgorithm, keyOf, requestDigest, sessionKey, userHash
+from sipws.digest import DigestSession, challengeStrength, findAlgorithm
 from sipws.errors import ParseError
-from sipws.message import Challenge, Credentials
 
 if TYPE_CHECKING:
-    from sipws.message import IncomingResponse, OutgoingRequest
+    from sipws.message import Challenge, IncomingResponse, OutgoingRequest
 
 __all__ = ["DigestClient"]
 
@@ -26,60 +25,6 @@ MAX_REMEMBERED = 64
 #: How many challenges one request answers: several proxies on its way may ask, but
 #: one that asks for ever another realm must come to an end.
 MAX_ANSWERS = 8
-
-
-class _Session:
-    """
-    What follows from one challenge (RFC 7616 section 3.6): "A client SHOULD
-    remember the username, password, nonce, nonce count, and opaque values".
-
-    @ivar nonce: The server's.
-    """
-
-    __slots__ = ("_algorithm", "_challenge", "_cnonce", "_key", "_qop", "_uses", "_username", "nonce")
-
-    def __init__(
-        self, algorithm: Algorithm, challenge: Challenge, username: str, password: str, cnonce: str
-    ) -> None:
-        realm, self.nonce = challenge.parameters["realm"] or "", challenge.parameters["nonce"] or ""
-        self._algorithm = algorithm
-        self._challenge = challenge
-        self._qop = _qopFor(algorithm, challenge)
-        self._uses = 0
-        # One for all uses of the nonce: the key of the -sess algorithms has it in it.
-        self._cnonce = cnonce
-        key = keyOf(algorithm, username, realm, password)
-        self._key = sessionKey(algorithm, key, self.nonce, cnonce)
-        self._username = userHash(algorithm, username, realm) if _wantsHash(challenge) else username
-
-    def credentials(self, method: str, uri: str, body: bytes) -> Credentials:
-        """
-        Give the credentials for one request.
-
-        @param method: Its method.
-        @param uri: Its Request-URI.
-        @param body: Its body.
-        """
-        challenge = self._challenge.parameters
-        parameters: dict[str, str | None] = {
-            "username": self._username,
-            "realm": challenge["realm"],
-            "nonce": self.nonce,
-            "uri": uri,
-        }
-        if self._qop is not None:
-            # "The nc value is the hexadecimal count of the number of requests (including the
-            # current request) that the client has sent with the nonce value in this request."
-            self._uses += 1
-            parameters.update(qop=self._qop, nc=f"{self._uses:08x}", cnonce=self._cnonce)
-        parameters["response"] = requestDigest(self._algorithm, self._key, method, parameters.get, body)
-        # "The values of the opaque and algorithm fields must be those supplied".
-        for name in ("algorithm", "opaque"):
-            if name in challenge:
-                parameters[name] = challenge[name]
-        if _wantsHash(self._challenge):
-            parameters["userhash"] = "true"
-        return Credentials("Digest", parameters)
 
 
 class DigestClient:
@@ -115,7 +60,7 @@ class DigestClient:
         self._newCnonce = newCnonce
         # By header and scope, see _scope, and then by realm.  Most user agents have one or
         # none: the mapping is there only when it is needed.
-        self._sessions: dict[tuple[str, str], dict[str, _Session]] | None = None
+        self._sessions: dict[tuple[str, str], dict[str, DigestSession]] | None = None
 
     def __repr__(self) -> str:
         return f"<DigestClient {self.username!r}>"
@@ -203,7 +148,7 @@ class DigestClient:
     def _remember(self, challenge: Challenge, scope: tuple[str, str], realm: str) -> None:
         algorithm = findAlgorithm(challenge.algorithm)
         assert algorithm is not None, "a challenge that cannot be answered was chosen"
-        session = _Session(algorithm, challenge, self.username, self._password, self._newCnonce())
+        session = DigestSession(algorithm, challenge, self.username, self._password, self._newCnonce())
         if self._sessions is None:
             self._sessions = {}
         _touch(self._sessions, scope)[realm] = session
@@ -218,8 +163,8 @@ class DigestClient:
 
 
 def _touch(
-    sessions: dict[tuple[str, str], dict[str, _Session]], scope: tuple[str, str]
-) -> dict[str, _Session]:
+    sessions: dict[tuple[str, str], dict[str, DigestSession]], scope: tuple[str, str]
+) -> dict[str, DigestSession]:
     """Take what is remembered of a scope, and make it the last to be forgotten."""
     sessions[scope] = realms = sessions.pop(scope, {})
     return realms
@@ -228,37 +173,6 @@ def _touch(
 def _destination(request: OutgoingRequest) -> str:
     """Give the value of To, without its tag."""
     return (request.getHeader("To") or "").partition(";tag=")[0]
-
-
-def _wantsHash(challenge: Challenge) -> bool:
-    return (challenge.parameters.get("userhash") or "").lower() == "true"
-
-
-def _qopFor(algorithm: Algorithm, challenge: Challenge) -> str | None:
-    """
-    Choose the quality of protection.
-
-    @return: C{None}: none, as in RFC 2069.
-    """
-    options = challenge.qop
-    if options:
-        # Bodies are changed on their way by some: what covers them only where nothing else will do.
-        return "auth" if "auth" in options else "auth-int"
-    # RFC 3261 section 22.4: algorithms that depend on the cnonce "require that the qop
-    # directive be sent"; RFC 8760 section 2.6: "If the "qop" parameter is not specified,
-    # then the default value is "auth"."
-    return "auth" if algorithm.isSession else None
-
-
-def _strength(challenge: Challenge) -> tuple[int, bool]:
-    """Say how good a challenge is; 0 means that it cannot be answered."""
-    options = challenge.qop
-    algorithm = findAlgorithm(challenge.algorithm)
-    if challenge.scheme.lower() != "digest" or algorithm is None or not challenge.nonce:
-        return 0, False
-    if options and not {"auth", "auth-int"}.intersection(options):
-        return 0, False
-    return algorithm.strength, bool(options)
 
 
 def _strongest(response: IncomingResponse, header: str) -> dict[str, Challenge]:
@@ -275,10 +189,10 @@ def _strongest(response: IncomingResponse, header: str) -> dict[str, Challenge]:
     chosen: dict[str, Challenge] = {}
     for challenge in _challenges(response, header):
         realm = challenge.realm
-        if realm is None or _strength(challenge)[0] == 0:
+        if realm is None or challengeStrength(challenge)[0] == 0:
             # "The client MUST ignore any challenge it does not understand."
             continue
-        if realm not in chosen or _strength(challenge) > _strength(chosen[realm]):
+        if realm not in chosen or challengeStrength(challenge) > challengeStrength(chosen[realm]):
             chosen[realm] = challenge
     return chosen
 
