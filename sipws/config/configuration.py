@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from sipws._version import __version__
+from sipws.config.http import BEARER_TOKEN, COOKIES, ENDPOINT, HEADERS, HTTP_USER, PROXY, HTTPProxy
 from sipws.config.option import OptionRow, option
 from sipws.config.refused import REFUSED
 from sipws.config.rules import RULES, settle
@@ -211,6 +212,43 @@ class Configuration:
     clientKey: str | None = option(
         READABLE_FILE, "A PEM file with its key; clientCertificate holds it too where it is not given."
     )
+
+    # The HTTP upgrade.
+    httpHeaders: Mapping[str, str] | None = option(
+        HEADERS, "Headers that go with the HTTP upgrade.", secret=True
+    )
+    httpCookies: Mapping[str, str] | None = option(COOKIES, "Cookies that go with it.", secret=True)
+    httpUser: str | None = option(HTTP_USER, "The user name for HTTP authentication, Digest or Basic.")
+    httpPassword: str | None = option(TEXT, "The password for it.", secret=True)
+    httpPasswordFile: str | None = option(
+        READABLE_FILE, "A file whose first line is that password, in place of httpPassword."
+    )
+    httpPasswordEnvironment: str | None = option(
+        TEXT, "An environment variable that holds it, in place of httpPassword."
+    )
+    httpBasic: bool = option(
+        FLAG, "Send both at once, by Basic, over ws too; not only when they are asked for.", default=False
+    )
+    httpToken: str | None = option(BEARER_TOKEN, "A bearer token (RFC 6750), sent at once.", secret=True)
+    httpTokenFile: str | None = option(
+        READABLE_FILE, "A file whose first line is the token, in place of httpToken."
+    )
+    httpTokenEnvironment: str | None = option(
+        TEXT, "An environment variable that holds it, in place of httpToken."
+    )
+    maxRedirects: int = option(
+        integer(0, 20), "How many redirects of one upgrade are followed.", default=0, unit="redirects"
+    )
+    proxy: HTTPProxy | None = option(  # noqa: RUF009
+        PROXY, "An HTTP proxy that leads to the servers, by CONNECT.", secret=True
+    )
+    endpoint: str | None = option(
+        ENDPOINT,
+        "How to connect to them, as Twisted's endpoint strings have it; through SOCKS, for one.",
+        secret=True,
+    )
+
+    # Logs.
     traceSip: bool = option(FLAG, "Log every message, without its secrets.", default=False)
 
     # Registration.

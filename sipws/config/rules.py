@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from sipws.config.optiontags import REGISTERED
-from sipws.config.sources import readPassword
+from sipws.config.sources import SECRETS, readSecret
 from sipws.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -57,11 +57,39 @@ def _inOrder(configuration: Configuration, least: str, most: str) -> None:
         raise ConfigurationError(most, f"{high:g} is below {least}, which is {low:g}")
 
 
-def _onePassword(configuration: Configuration) -> None:
-    names = ("password", "passwordFile", "passwordEnvironment")
-    given = [name for name in names if getattr(configuration, name) is not None]
-    if len(given) > 1:
-        raise ConfigurationError(given[1], f"is given beside {given[0]}", "one of the two will do")
+def _secretsAreGivenOnce(configuration: Configuration) -> None:
+    for name in SECRETS:
+        given = _givenFor(configuration, name)
+        if len(given) > 1:
+            raise ConfigurationError(given[1], f"is given beside {given[0]}", "one of the two will do")
+
+
+def _givenFor(configuration: Configuration, secret: str) -> list[str]:
+    """List which of a secret's options are given."""
+    names = (secret, f"{secret}File", f"{secret}Environment")
+    return [name for name in names if getattr(configuration, name) is not None]
+
+
+def _httpUserAndPasswordComeTogether(configuration: Configuration) -> None:
+    passwords = _givenFor(configuration, "httpPassword")
+    if passwords and configuration.httpUser is None:
+        raise ConfigurationError(passwords[0], "is given without httpUser")
+    if configuration.httpUser is not None and not passwords:
+        raise ConfigurationError("httpUser", "is given without httpPassword")
+    if configuration.httpBasic and configuration.httpUser is None:
+        raise ConfigurationError("httpBasic", "is given without httpUser")
+
+
+def _oneAuthorization(configuration: Configuration) -> None:
+    tokens = _givenFor(configuration, "httpToken")
+    # RFC 9110 section 11.6.2: a request has one Authorization.
+    if tokens and configuration.httpUser is not None:
+        raise ConfigurationError(tokens[0], "is given beside httpUser", "one of the two will do")
+
+
+def _oneWayOut(configuration: Configuration) -> None:
+    if configuration.proxy is not None and configuration.endpoint is not None:
+        raise ConfigurationError("endpoint", "is given beside proxy", "one of the two will do")
 
 
 def _keyNeedsACertificate(configuration: Configuration) -> None:
@@ -89,7 +117,10 @@ RULES: tuple[Callable[[Configuration], None], ...] = (
     _retryIntervalsAreInOrder,
     _reconnectionTimeoutsAreInOrder,
     _twoFlowsNeedAnInstance,
-    _onePassword,
+    _secretsAreGivenOnce,
+    _httpUserAndPasswordComeTogether,
+    _oneAuthorization,
+    _oneWayOut,
     _keyNeedsACertificate,
     _optionTagsAreRegistered,
 )
@@ -97,12 +128,9 @@ RULES: tuple[Callable[[Configuration], None], ...] = (
 
 def settle(configuration: Configuration) -> dict[str, Any]:
     """Work out the options that follow from others."""
-    settled: dict[str, Any] = {
-        "wsServers": configuration.wsServers or (),
-        "password": readPassword(configuration),
-        "passwordFile": None,
-        "passwordEnvironment": None,
-    }
+    settled: dict[str, Any] = {"wsServers": configuration.wsServers or ()}
+    for name in SECRETS:
+        settled |= {name: readSecret(configuration, name), f"{name}File": None, f"{name}Environment": None}
     uri = configuration.uri
     if uri is not None:
         if configuration.authorizationUser is None:

@@ -1,6 +1,6 @@
 """
 Where options come from beside keyword arguments: TOML files for all of them,
-a file or an environment variable for the password.
+a file or an environment variable for each secret.
 """
 
 from __future__ import annotations
@@ -8,30 +8,19 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from sipws.config.http import isToken68
 from sipws.errors import ConfigurationError
 
-__all__ = ["HasPassword", "loadTOML", "readPassword"]
+__all__ = ["SECRETS", "loadTOML", "readSecret"]
 
-#: The longest password file that is read, in octets: a wrong path may name anything.
-_MAX_PASSWORD_FILE = 4096
+#: The options that hold a secret, and what it is.  Each has two more beside it, which say where
+#: else the secret is: C{...File} and C{...Environment}.
+SECRETS = {"password": "password", "httpPassword": "password", "httpToken": "bearer token"}
 
-
-class HasPassword(Protocol):
-    """The options that say where the password is."""
-
-    @property
-    def password(self) -> str | None:
-        """The password itself."""
-
-    @property
-    def passwordFile(self) -> str | None:
-        """The path of a file whose first line it is."""
-
-    @property
-    def passwordEnvironment(self) -> str | None:
-        """The name of an environment variable that holds it."""
+#: The longest file with a secret that is read, in octets: a wrong path may name anything.
+_MAX_FILE = 4096
 
 
 def loadTOML(path: str | os.PathLike[str], pathOptions: frozenset[str]) -> dict[str, Any]:
@@ -58,39 +47,42 @@ def loadTOML(path: str | os.PathLike[str], pathOptions: frozenset[str]) -> dict[
     return options
 
 
-def readPassword(options: HasPassword) -> str | None:
+def readSecret(options: object, name: str) -> str | None:
     """
-    Give the password, wherever it is.
+    Give a secret, wherever it is.
 
+    @param options: What has the three options as attributes.
+    @param name: The name of the first of them, one of L{SECRETS}.
     @raise ConfigurationError: It is not where it should be.  No message shows it.
     """
-    if options.passwordFile is not None:
-        return _fromFile(options.passwordFile)
-    if options.passwordEnvironment is not None:
-        return _fromEnvironment(options.passwordEnvironment)
-    return options.password
+    path = getattr(options, f"{name}File")
+    if path is not None:
+        return _checked(name, f"{name}File", path, _fromFile(f"{name}File", path, SECRETS[name]))
+    variable = getattr(options, f"{name}Environment")
+    if variable is not None:
+        if variable not in os.environ:
+            raise ConfigurationError(f"{name}Environment", f"there is no environment variable {variable}")
+        return _checked(name, f"{name}Environment", variable, os.environ[variable])
+    secret: str | None = getattr(options, name)
+    return secret
 
 
-def _fromFile(path: str) -> str:
+def _fromFile(option: str, path: str, what: str) -> str:
     with open(path, "rb") as file:
-        octets = file.read(_MAX_PASSWORD_FILE + 1)
-    if len(octets) > _MAX_PASSWORD_FILE:
-        raise ConfigurationError("passwordFile", f"{path} is too long for a password")
+        octets = file.read(_MAX_FILE + 1)
+    if len(octets) > _MAX_FILE:
+        raise ConfigurationError(option, f"{path} is too long for a {what}")
     try:
         text = octets.decode("utf-8")
     except UnicodeDecodeError:
         # The codec's own message would show the octet.
-        raise ConfigurationError("passwordFile", f"{path} is not UTF-8") from None
-    return _checked("passwordFile", path, text.partition("\n")[0].removesuffix("\r"))
+        raise ConfigurationError(option, f"{path} is not UTF-8") from None
+    return text.partition("\n")[0].removesuffix("\r")
 
 
-def _fromEnvironment(name: str) -> str:
-    if name not in os.environ:
-        raise ConfigurationError("passwordEnvironment", f"there is no environment variable {name}")
-    return _checked("passwordEnvironment", name, os.environ[name])
-
-
-def _checked(option: str, place: str, password: str) -> str:
-    if not password:
-        raise ConfigurationError(option, f"{place} holds no password")
-    return password
+def _checked(name: str, option: str, place: str, secret: str) -> str:
+    what = SECRETS[name]
+    # A password is hashed, whatever it is; a token goes into a header.
+    if not secret or (name == "httpToken" and not isToken68(secret)):
+        raise ConfigurationError(option, f"{place} holds no {what}")
+    return secret

@@ -346,7 +346,14 @@ class TestTable:
             assert bool(row.unit) == isNumber, row.name
 
     def test_knowsThePaths(self) -> None:
-        assert pathOptions() == {"passwordFile", "caFile", "clientCertificate", "clientKey"}
+        assert pathOptions() == {
+            "passwordFile",
+            "caFile",
+            "clientCertificate",
+            "clientKey",
+            "httpPasswordFile",
+            "httpTokenFile",
+        }
 
 
 def test_wsServersAreKeptAsGiven() -> None:
