@@ -160,8 +160,7 @@ class UserAgent(Emitter):
         @return: A Deferred that fires at once where there is one.  It fails
             with L{NotConnected} when the user agent is stopped.
         """
-        transport = self.transport
-        if transport is not None and transport.connected:
+        if self.way() is not None:
             return succeed(None)
         return self._connectedWaiters.add(failAfterFailures)
 
@@ -174,6 +173,15 @@ class UserAgent(Emitter):
         @return: As of L{whenConnected}.
         """
         return self.registration.whenRegistered(failAfterFailures)
+
+    def way(self) -> ITransport | None:
+        """
+        Give the transport that a request of ours leaves on now.
+
+        @return: The transport, connected; C{None} where there is none.
+        """
+        transport = self.transport
+        return transport if transport is not None and transport.connected else None
 
     def getLogger(self, category: str) -> Logger:
         """Give the outlet for a part's log messages, such as C{sip.transport}."""
@@ -220,9 +228,9 @@ class UserAgent(Emitter):
             request, an INVITE with CANCEL; it fails with L{TransactionCancelled} then.
         @raise ValueError: The request cannot be as it is given.
         """
-        transport = self.transport
-        way = servedTransport(transport) if transport is not None and transport.connected else None
-        request = self._requester.builder.build(method, target, headers, body, contentType, way)
+        way = self.way()
+        served = servedTransport(way) if way is not None else None
+        request = self._requester.builder.build(method, target, headers, body, contentType, served)
         return self._requester.submit(request, onProvisional)
 
     def message(

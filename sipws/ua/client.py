@@ -17,6 +17,7 @@ from sipws.ua.events import loggerFor
 from sipws.ua.requests import servedTransport
 
 if TYPE_CHECKING:
+    from sipws.interfaces import ITransport
     from sipws.message import IncomingResponse, OutgoingRequest
     from sipws.transaction import ClientTransaction
     from sipws.ua.agent import UserAgent
@@ -86,8 +87,7 @@ class Requester:
         ua = self.ua
         if ua.status == C.STATUS_USER_CLOSED:
             return fail(NotConnected("the user agent has been stopped", request=request))
-        transport = ua.transport
-        if transport is not None and transport.connected:
+        if ua.way() is not None:
             return self.send(request, onProvisional)
         return self.waiting.wait(request).addCallback(lambda _: self.send(request, onProvisional))
 
@@ -96,22 +96,24 @@ class Requester:
         request: OutgoingRequest,
         onProvisional: OnProvisional | None = None,
         nextCSeq: Callable[[int], int] = oneHigher,
+        transport: ITransport | None = None,
     ) -> Deferred[IncomingResponse]:
         """
         Send a request now.
 
         @param nextCSeq: Gives the CSeq number for the request with credentials,
             from that of the request that was challenged.
+        @param transport: What it has to leave on; C{None}: the best there is.
         @return: A Deferred of its final response.  It fails with
             L{NotConnected} at once where there is no connection.
         """
-        return Exchange(self, request, onProvisional, nextCSeq).start()
+        return Exchange(self, request, onProvisional, nextCSeq, transport).start()
 
 
 class Exchange:
     """One request, in one attempt after the other, until its final response is not a challenge."""
 
-    __slots__ = ("_answered", "_nextCSeq", "_onProvisional", "_request", "_requester")
+    __slots__ = ("_answered", "_nextCSeq", "_onProvisional", "_request", "_requester", "_transport")
 
     def __init__(
         self,
@@ -119,9 +121,11 @@ class Exchange:
         request: OutgoingRequest,
         onProvisional: OnProvisional | None,
         nextCSeq: Callable[[int], int],
+        transport: ITransport | None,
     ) -> None:
         self._requester = requester
         self._request = request
+        self._transport = transport
         self._onProvisional = onProvisional
         self._nextCSeq = nextCSeq
         # The challenges that this request has answered, once there is one.
@@ -130,7 +134,7 @@ class Exchange:
     def start(self) -> Deferred[IncomingResponse]:
         """Send the request as it is now, in a transaction of its own."""
         ua, request = self._requester.ua, self._request
-        transport = ua.transport
+        transport = self._transport or ua.way()
         if transport is None or not transport.connected:
             return fail(NotConnected("there is no connection", request=request))
         if request.viaBranch is None:
@@ -172,7 +176,8 @@ class Exchange:
         for each 2xx received from the transaction layer."
         """
         requester = self._requester
-        transport = requester.ua.transport
+        # The dialog is that of the flow that the INVITE left on (RFC 5626 section 4.3).
+        transport = response.transport or requester.ua.way()
         if transport is None:
             return
         try:
