@@ -12,7 +12,7 @@ from typing import Any
 
 from autobahn.websocket import xormasker
 
-__all__ = ["BINARY", "TEXT", "applyMask", "frameHeader", "opcodeFor"]
+__all__ = ["BINARY", "TEXT", "applyMask", "frameHeader", "isBeginOfWhole", "isUTF8", "opcodeFor"]
 
 #: The first octet of a final text frame without extensions.
 TEXT = 0x81
@@ -39,13 +39,7 @@ def opcodeFor(message: bytes) -> int:
     @param message: The octets of one SIP message.
     @return: L{TEXT} or L{BINARY}.
     """
-    if message.isascii():
-        return TEXT
-    try:
-        message.decode()
-    except UnicodeDecodeError:
-        return BINARY
-    return TEXT
+    return TEXT if message.isascii() or isUTF8(message) else BINARY
 
 
 def frameHeader(first: int, length: int, masked: bool) -> bytes:
@@ -76,3 +70,31 @@ def applyMask(payload: bytes, key: bytes) -> bytes:
         return bytes(_autobahnsMasker(key, length).process(payload))
     mask = (key * ((length >> 2) + 1))[:length]
     return (int.from_bytes(payload, "big") ^ int.from_bytes(mask, "big")).to_bytes(length, "big")
+
+
+def isBeginOfWhole(data: bytes, limit: int) -> bool:
+    """
+    Say whether data may be the begin of a frame that will be delivered once it is whole.
+
+    @param data: What is left when all whole frames are delivered.
+    @param limit: The largest payload, in octets.
+    """
+    if data[0] != TEXT and data[0] != BINARY:
+        return False
+    if len(data) < 2:
+        return True
+    if data[1] < 126:
+        return data[1] <= limit and len(data) < 2 + data[1]
+    if data[1] != 126 or len(data) < 4:
+        return data[1] == 126
+    length = int.from_bytes(data[2:4], "big")
+    return 126 <= length <= limit and len(data) < 4 + length
+
+
+def isUTF8(payload: bytes) -> bool:
+    """Say whether octets are UTF-8."""
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

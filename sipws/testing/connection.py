@@ -160,6 +160,20 @@ class MemoryConnection:
         self._wire.stalled = False
         self._network.pump()
 
+    def pauseReading(self) -> None:
+        """From now on, read nothing that the client sends; what is sent to it gets through."""
+        self._wire.server.pauseProducing()
+
+    def resumeReading(self) -> None:
+        """Read again: what has been sent meanwhile comes in."""
+        self._wire.server.resumeProducing()
+        self._network.pump()
+
+    def vanish(self) -> None:
+        """Be gone, as a host that has lost its power: the client is not told, and what it sends is lost."""
+        self._wire.sever()
+        self._network.pump()
+
     def write(self, octets: bytes) -> None:
         """Send octets outside of any frame, or a frame made by hand."""
         self._wire.server.write(octets)

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.interfaces import IPushProducer, ITCPTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -18,19 +18,21 @@ __all__ = ["End", "Wire"]
 BUFFER_SIZE = 65_536
 
 
-@implementer(ITCPTransport)
+@implementer(ITCPTransport, IPushProducer)
 class End:
     """
     One end of a connection: the transport of the protocol that is there.
 
     @ivar protocol: The protocol; C{None} when it has been told of the connection's end.
     @ivar disconnecting: Whether it has been closed on this side.
+    @ivar reading: Whether its protocol wants octets now.
     """
 
     def __init__(self, host: IPv4Address, peer: IPv4Address) -> None:
         self.protocol: Any = None
         self.disconnecting = False
         self.disconnected = False
+        self.reading = True
         self._outgoing: list[bytes] = []
         self._waiting = 0
         self._producer: Any = None
@@ -42,8 +44,8 @@ class End:
     # ITransport
 
     def write(self, data: bytes) -> None:
-        """Send octets."""
-        if not self.disconnecting:
+        """Send octets; after L{loseConnection}, those of a producer that is not done yet."""
+        if not self._aborted and (not self.disconnecting or self._producer is not None):
             self._outgoing.append(bytes(data))
             self._waiting += len(data)
             if self._producer is not None and self._waiting > BUFFER_SIZE and not self._producerPaused:
@@ -72,6 +74,20 @@ class End:
     def getHost(self) -> IPv4Address:
         """Give this end's address."""
         return self._host
+
+    # IPushProducer
+
+    def pauseProducing(self) -> None:
+        """Take no octets, and no news of the other side's closing, until L{resumeProducing}."""
+        self.reading = False
+
+    def resumeProducing(self) -> None:
+        """Take octets again."""
+        self.reading = not self.disconnecting
+
+    def stopProducing(self) -> None:
+        """Close, as a producer that is wanted no more."""
+        self.loseConnection()
 
     # The rest of ITCPTransport, without effect on what is in memory.
 
@@ -147,6 +163,7 @@ class Wire:
     @ivar server: The other end.
     @ivar stalled: Whether octets, and the news of the other side's closing, stay on the way.
     @ivar mute: Whether it has been so from the begin.
+    @ivar severed: Whether the server's host is gone for ever: what is sent to it is lost on the way.
     """
 
     def __init__(self, host: str, port: int, serial: int) -> None:
@@ -159,7 +176,7 @@ class Wire:
         serverAddress = IPv4Address("TCP", host, port)
         self.client = End(clientAddress, serverAddress)
         self.server = End(serverAddress, clientAddress)
-        self.stalled = self.mute = False
+        self.stalled = self.mute = self.severed = False
 
     @property
     def over(self) -> bool:
@@ -171,6 +188,11 @@ class Wire:
         for end in (self.client, self.server):
             if not end.disconnected:
                 end.end(ConnectionLost())
+
+    def sever(self) -> None:
+        """Take the server's host away; the client is not told."""
+        self.severed = True
+        self.server.end(ConnectionLost())
 
     def pump(self) -> bool:
         """
@@ -184,7 +206,7 @@ class Wire:
         return self._closeFrom(self.server, self.client) or moved
 
     def _move(self, source: End, target: End) -> bool:
-        if self.stalled:
+        if self.stalled or not target.reading:
             return False
         data = source.take()
         if data:
@@ -197,7 +219,8 @@ class Wire:
         if closer.disconnecting and not closer.disconnected and not closer.waiting:
             closer.end(ConnectionAborted() if closer.aborted else ConnectionDone())
             moved = True
-        if closer.disconnected and not other.disconnected and not self.stalled:
+        told = other.reading and not self.stalled and not self.severed
+        if closer.disconnected and not other.disconnected and told:
             other.end(ConnectionLost() if closer.aborted else ConnectionDone())
             moved = True
         return moved

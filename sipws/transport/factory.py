@@ -1,8 +1,7 @@
 """
 L{SIPWebSocketClientFactory}: one server's connections, one after the other.
 
-It decides when the next is tried: at most C{wsServerMaxReconnection} times in
-a row, with C{wsServerReconnectionTimeout} seconds before each.
+It decides when the next is tried, as its L{RetryPolicy} says.
 """
 
 from __future__ import annotations
@@ -15,10 +14,12 @@ from twisted.internet.error import ConnectionRefusedError as TCPRefused
 from twisted.internet.protocol import ReconnectingClientFactory
 from twisted.python.failure import Failure
 
-from sipws.errors import ConnectionFailed, SIPError, TransportError
+from sipws.errors import ConnectionFailed, HandshakeRefused, PeerSilent, SIPError, TransportError
 from sipws.transport.connector import EndpointConnector
+from sipws.transport.keepalive import KeepAlive
 from sipws.transport.location import IInnerReactor, Location, endpointTo
 from sipws.transport.protocol import SUBPROTOCOL, SIPWebSocketClientProtocol
+from sipws.transport.retry import RetryPolicy, retryDelay
 from sipws.transport.timings import Timings
 from sipws.transport.tls import ClientTLS
 
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from sipws.transport.transport import Transport
 
 __all__ = ["SIPWebSocketClientFactory"]
+
+
+#: "Try Again Later" of IANA's close codes: the server is overloaded.
+TRY_AGAIN_LATER = 1013
+
+#: What it answers the upgrade with then (RFC 9110 section 15.6.4).
+SERVICE_UNAVAILABLE = 503
 
 
 class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactory):
@@ -52,7 +60,7 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
     proxy = None
     protocols: Any = (SUBPROTOCOL,)
 
-    # RFC 6455 wants no growth and the seed no chance: the gap is the same each time.
+    # The policy gives each gap as it is to be.
     factor = 1.0
     jitter = 0.0
 
@@ -132,6 +140,7 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
     def startedConnecting(self, connector: object) -> None:
         """An attempt begins."""
         self.timings = Timings(self.clock)
+        self.owner.counters.attempts += 1
         self._openTimer = self.clock.callLater(self.options.openTimeout, self._openTimedOut)
         self.owner.connecting(self.retries + 1)
 
@@ -162,12 +171,31 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
         """A WebSocket is open."""
         if socket is self._socket and self.connector.active:
             self._cancelOpenTimer()
+            if self.options.keepAliveInterval > 0:
+                socket.keepAlive = KeepAlive(socket, self.owner.counters)
             self.owner.socketOpened(socket)
 
     def socketClosing(self, socket: SIPWebSocketClientProtocol) -> None:
         """A closing handshake has begun, whoever began it: nothing can be sent any more."""
+        socket.watchNoMore()
         if self.owner.ws is socket:
-            self.owner.connected = False
+            self.owner.socketClosing()
+
+    def socketSilent(self, socket: SIPWebSocketClientProtocol, error: PeerSilent) -> None:
+        """
+        The server of a connection gives no sign of life: the connection is lost
+        here and now, whenever TCP sees that, and whatever still comes of it.
+        """
+        if socket is self._socket:
+            self._socket = None
+            socket.watchNoMore()
+            self.connector.disconnect()
+            self.owner.socketFailed(error)
+
+    def socketWritable(self, socket: SIPWebSocketClientProtocol) -> None:
+        """Nothing waits any more for a server that did not read."""
+        if self.owner.ws is socket:
+            self.owner.socketWritable()
 
     def messageReceived(self, socket: SIPWebSocketClientProtocol, payload: bytes) -> None:
         """A message has come."""
@@ -183,15 +211,35 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
 
         @param connector: As of C{ReconnectingClientFactory}; there is but one.
         """
-        configuration = self.owner.ua.configuration
-        gap = configuration.wsServerReconnectionTimeout
-        self.maxRetries = most = configuration.wsServerMaxReconnection
-        self.initialDelay = self.delay = self.maxDelay = gap
-        if self.continueTrying and self.retries >= most:
+        if not self.continueTrying:
+            return
+        error = self.owner.lastTransportError
+        delay = retryDelay(
+            self._policy(),
+            self.retries,
+            self.options.random,
+            retryAfter=None if error is None else error.retryAfter,
+            overloaded=_isOverload(error),
+        )
+        if delay is None:
             self.continueTrying = 0
             self.owner.exhausted()
             return
+        # It is for the policy to count them.
+        self.maxRetries = None
+        self.initialDelay = self.delay = self.maxDelay = delay
         super().retry(self.connector)
+
+    def _policy(self) -> RetryPolicy:
+        """Give the policy of the options, or that of the seed, which the user agent's configuration has."""
+        if self.options.retry is not None:
+            return self.options.retry
+        configuration = self.owner.ua.configuration
+        return RetryPolicy(
+            gap=configuration.wsServerReconnectionTimeout,
+            attempts=configuration.wsServerMaxReconnection,
+            overload=0,
+        )
 
     def _cancelRetry(self) -> None:
         timer, self._callID = self._callID, None
@@ -226,6 +274,13 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
         timer, self._openTimer = self._openTimer, None
         if timer is not None:
             timer.cancel()
+
+
+def _isOverload(error: TransportError | None) -> bool:
+    """Tell whether it was a server that said that it is overloaded."""
+    if isinstance(error, HandshakeRefused):
+        return error.status == SERVICE_UNAVAILABLE
+    return error is not None and error.code == TRY_AGAIN_LATER
 
 
 def _failed(reason: Failure, location: Location) -> TransportError:

@@ -19,8 +19,11 @@ from zope.interface import implementer
 
 from sipws._version import __version__
 from sipws.errors import ConnectionFailed, HandshakeRefused, SIPError, TransportError
-from sipws.framing import BINARY, TEXT, applyMask, frameHeader, opcodeFor
+from sipws.framing import BINARY, TEXT, applyMask, frameHeader, isBeginOfWhole, isUTF8, opcodeFor
+from sipws.transport.backlog import Backlog
+from sipws.transport.keepalive import KeepAlive
 from sipws.transport.lean import LeanWebSocketClientProtocol
+from sipws.transport.retryafter import retryAfter
 
 if TYPE_CHECKING:
     from autobahn.wamp.types import TransportDetails
@@ -45,7 +48,7 @@ MAX_CLOSE_REASON = 123
 
 #: RFC 6455 section 5.2.
 _FINAL = 0x80
-_PONG = 0x0A
+_CLOSE = 0x08
 
 #: The longest answer to the HTTP upgrade that is taken, in octets; HTTP servers take a request as long.
 MAX_HANDSHAKE = 16_384
@@ -64,6 +67,9 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
 
     @ivar factory: What made it, and what it tells of its life.
     @ivar attempt: The connector's side of it; C{None} when it is gone.
+    @ivar keepAlive: What finds out when the server is silent; C{None} where nothing does.
+    @ivar backlog: What waits for a server that does not read; C{None} while it reads.
+    @ivar readingPaused: Whether nothing is read, nor taken out of what has been read.
     """
 
     factory: SIPWebSocketClientFactory
@@ -79,8 +85,10 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
     # Why it was we who ended the connection.
     _refusal: TransportError | None = None
     _closing: tuple[bool, int | None, str | None] | None = None
-    # How many octets wait for a server that does not read; None while it reads.
-    _backlog: int | None = None
+    keepAlive: KeepAlive | None = None
+    backlog: Backlog | None = None
+    readingPaused = False
+    _isConsuming = False
 
     # The life of a connection.
 
@@ -141,7 +149,11 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         if match is not None and status != 101:
             phrase = (match[2] or b"").decode("utf-8", "replace")
             reason = f"the server answered the upgrade with {status} {phrase}"
-        self._refusal = HandshakeRefused(_printable(reason), status=status if status != 101 else None)
+        self._refusal = HandshakeRefused(
+            _printable(reason),
+            status=status if status != 101 else None,
+            retryAfter=retryAfter(status, self.data, self.factory.clock.seconds()),
+        )
         self.abort()
 
     def abort(self) -> None:
@@ -154,6 +166,7 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         timer, self._closeTimer = self._closeTimer, None
         if timer is not None:
             timer.cancel()
+        self.watchNoMore()
         if self._closing is None:
             super().connectionLost(reason)
         attempt = self.attempt
@@ -204,6 +217,8 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         super().sendCloseFrame(code, reasonUtf8, isReply)
         self.factory.socketClosing(self)
         self._limitClosing()
+        # The server's own Close would not be seen.
+        self.resumeReading()
 
     def _fail_connection(self, code: int = GOING_AWAY, reason: str = "") -> None:
         """
@@ -244,13 +259,21 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         Frames that are whole and hold a whole message are delivered here; the
         first that does not goes to Autobahn, with all that follows it.
         """
-        if self.state != self.STATE_OPEN or self.current_frame is not None or self.inside_message:
+        if self.keepAlive is not None:
+            self.keepAlive.heard()
+        if (
+            self.state != self.STATE_OPEN
+            or self.current_frame is not None
+            or self.inside_message
+            or self.readingPaused
+        ):
             self._autobahn(data)
             return
         if self.data:
-            data = self.data + data
+            # Whoever takes a message may resume reading, and so come back here.
+            data, self.data = self.data + data, b""
         self.data = rest = self._deliverWhole(data)
-        if rest and not _isBeginOfWhole(rest, self.maxFramePayloadSize):
+        if rest and not isBeginOfWhole(rest, self.maxFramePayloadSize):
             self._autobahn(b"")
 
     def _deliverWhole(self, data: bytes) -> bytes:
@@ -271,13 +294,13 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
             if stop > end or length > limit:
                 break
             payload = data[start:stop]
-            if first == TEXT and not payload.isascii() and not _isUTF8(payload):
+            if first == TEXT and not payload.isascii() and not isUTF8(payload):
                 # Autobahn closes the connection as RFC 6455 section 8.1 wants it.
                 break
             at = stop
             self.factory.messageReceived(self, payload)
-            # Whoever took it may have closed the connection.
-            if self.state != self.STATE_OPEN:
+            # Whoever took it may have closed the connection, or want no more for now.
+            if self.state != self.STATE_OPEN or self.readingPaused:
                 break
         return data[at:]
 
@@ -301,6 +324,19 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         except Exception as error:  # noqa: BLE001 - Autobahn raises all kinds of them for what is no HTTP
             self.failHandshake(f"the answer to the upgrade is no HTTP: {error!r}")
 
+    def consumeData(self) -> None:
+        """Take as much as there is; not within itself, when who takes a message resumes reading."""
+        if not self._isConsuming:
+            self._isConsuming = True
+            try:
+                super().consumeData()
+            finally:
+                del self._isConsuming
+
+    def processData(self) -> bool:
+        """Take a frame, or a part of one; none while reading is paused."""
+        return not self.readingPaused and super().processData()
+
     def onMessageFrameBegin(self, length: int) -> None:
         """Count a frame, one that is empty too: or a message could have any number of them."""
         if length == 0:
@@ -310,6 +346,47 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Take a message that came by Autobahn's way: in fragments, or in a large frame."""
         self.factory.messageReceived(self, payload)
+
+    def onPong(self, payload: bytes) -> None:
+        """Take a Pong: the answer to a Ping, a late one, or one that nobody asked for."""
+        if self.keepAlive is not None:
+            self.keepAlive.answered(payload)
+
+    def setFlowTimer(self, seconds: float | None) -> None:
+        """Ask for signs of life as often as a server wants it; C{None}: it does not."""
+        if self.keepAlive is None:
+            if seconds is not None and self.state == self.STATE_OPEN:
+                self.keepAlive = KeepAlive(self, self.factory.owner.counters, seconds)
+        elif seconds is None and self.factory.options.keepAliveInterval <= 0:
+            self.watchNoMore()
+        else:
+            self.keepAlive.flowTimer = seconds
+
+    def watchNoMore(self) -> None:
+        """Find out no more whether the server is silent."""
+        keepAlive, self.keepAlive = self.keepAlive, None
+        if keepAlive is not None:
+            keepAlive.stop()
+
+    def pauseReading(self) -> None:
+        """
+        Read nothing, and take nothing out of what has been read, be it a
+        message, a Ping or a Close, until L{resumeReading}.
+        """
+        if self.state == self.STATE_OPEN and not self.readingPaused:
+            self.readingPaused = True
+            if self.keepAlive is not None:
+                self.keepAlive.stop()
+            self.transport.pauseProducing()
+
+    def resumeReading(self) -> None:
+        """Read again, beginning with what has been read and not taken."""
+        if self.readingPaused:
+            self.readingPaused = False
+            if self.keepAlive is not None:
+                self.keepAlive.start()
+            self.transport.resumeProducing()
+            self.dataReceived(b"")
 
     # Octets out.
 
@@ -321,10 +398,27 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         @return: Whether it was sent; not where too much waits already for a
             server that does not read.
         """
-        if self._backlog is not None and not self._mayWait(len(message)):
+        backlog = self.backlog
+        if backlog is None:
+            self.transport.write(self._frame(opcodeFor(message), message))
+        elif backlog.hasRoomFor(len(message)):
+            backlog.add(self._frame(opcodeFor(message), message))
+        else:
             return False
-        self._writeFrame(opcodeFor(message), message)
         return True
+
+    def sendUrgent(self, first: int, payload: bytes) -> None:
+        """
+        Send a frame that may overtake messages, and takes the place of one of its kind that has not left.
+
+        @param first: The first octet of the frame.
+        @param payload: What it holds.
+        """
+        frame = self._frame(first, payload)
+        if self.backlog is None:
+            self.transport.write(frame)
+        else:
+            self.backlog.addUrgent(first, frame)
 
     def sendFrame(
         self, opcode: int, payload: bytes = b"", fin: bool = True, *args: Any, **named: Any
@@ -336,31 +430,30 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         @param payload: What goes with it.
         @param fin: Always true for these (RFC 6455 section 5.5).
         """
-        # A Pong is for the latest Ping (RFC 6455 section 5.5.3): one that cannot go out is not missed.
-        if opcode == _PONG and self._backlog is not None and not self._mayWait(len(payload)):
-            return
-        self._writeFrame(_FINAL | opcode, payload)
+        if opcode == _CLOSE and self.backlog is not None:
+            self.backlog.add(self._frame(_FINAL | opcode, payload))
+        else:
+            self.sendUrgent(_FINAL | opcode, payload)
 
-    def _writeFrame(self, first: int, payload: bytes) -> None:
+    def _frame(self, first: int, payload: bytes) -> bytes:
         # RFC 6455 section 10.3: "The masking key [...] MUST be unpredictable".
         key = self.factory.options.entropy(4)
-        self.transport.write(frameHeader(first, len(payload), masked=True) + key + applyMask(payload, key))
-
-    def _mayWait(self, octets: int) -> bool:
-        """Count what is to wait for a server that does not read; say whether that is not too much."""
-        waiting = (self._backlog or 0) + octets
-        if waiting > self.factory.options.maxPendingOctets:
-            return False
-        self._backlog = waiting
-        return True
+        return frameHeader(first, len(payload), masked=True) + key + applyMask(payload, key)
 
     def pauseProducing(self) -> None:
         """The server does not read, and the transport's own buffer is full (C{IPushProducer})."""
-        self._backlog = 0
+        if self.backlog is None:
+            factory = self.factory
+            self.backlog = Backlog(factory.options.maxPendingOctets, factory.clock.seconds())
+        else:
+            self.backlog.block()
 
     def resumeProducing(self) -> None:
-        """The server has read all (C{IPushProducer})."""
-        self._backlog = None
+        """The server has read all that was in the transport's own buffer (C{IPushProducer})."""
+        backlog = self.backlog
+        if backlog is not None and backlog.release(self.transport.write, self.factory.clock.seconds()):
+            self.backlog = None
+            self.factory.socketWritable(self)
 
     def stopProducing(self) -> None:
         """The connection is gone (C{IPushProducer})."""
@@ -370,33 +463,10 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         if self._isWatched:
             self._isWatched = False
             super().unregisterProducer()
-
-
-def _isBeginOfWhole(data: bytes, limit: int) -> bool:
-    """
-    Say whether data may be the begin of a frame that will be delivered once it is whole.
-
-    @param data: What is left when all whole frames are delivered.
-    @param limit: The largest payload, in octets.
-    """
-    if data[0] != TEXT and data[0] != BINARY:
-        return False
-    if len(data) < 2:
-        return True
-    if data[1] < 126:
-        return data[1] <= limit and len(data) < 2 + data[1]
-    if data[1] != 126 or len(data) < 4:
-        return data[1] == 126
-    length = int.from_bytes(data[2:4], "big")
-    return 126 <= length <= limit and len(data) < 4 + length
-
-
-def _isUTF8(payload: bytes) -> bool:
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+            backlog, self.backlog = self.backlog, None
+            if backlog is not None:
+                # It is to go out before the connection is closed, and nobody asks for it any more.
+                backlog.drain(self.transport.write)
 
 
 def _text(reason: Failure) -> str:

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
-from sipws.errors import ParseError, TransportError
+from sipws.counters import Counters
+from sipws.errors import NotConnected, ParseError, TransportError
+from sipws.framing import TEXT
 from sipws.interfaces import C, ITransport, IUserAgent, IWsServer
 from sipws.message import (
     IncomingRequest,
@@ -21,6 +24,7 @@ from sipws.message import (
     sanityCheck,
 )
 from sipws.transport.factory import SIPWebSocketClientFactory
+from sipws.transport.keepalive import CRLF_PING, CRLF_PONG, boundedFlowTimer
 from sipws.transport.options import DEFAULT_OPTIONS, TransportOptions
 
 if TYPE_CHECKING:
@@ -33,10 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Transport"]
 
-#: RFC 5626 section 3.5.1: the ping of CRLF keep-alive, and the pong that answers it.
-CRLF_PING = b"\r\n\r\n"
-CRLF_PONG = b"\r\n"
-
 
 @implementer(ITransport)
 class Transport:
@@ -47,9 +47,8 @@ class Transport:
     User agents make transports for themselves.  A new one assigns itself to
     C{ua.transport} and starts to connect.
 
-    When a connection fails or is lost, it is tried again, at most
-    C{wsServerMaxReconnection} times in a row and each time after
-    C{wsServerReconnectionTimeout} seconds; then C{ua.onTransportError} is told.
+    When a connection fails or is lost, it is tried again, as often and after
+    such gaps as its L{RetryPolicy} says; then C{ua.onTransportError} is told.
 
     @ivar logger: The outlet for log messages.
     @ivar ua: The user agent that uses it.
@@ -59,14 +58,17 @@ class Transport:
     @ivar connected: Whether the WebSocket is open: not any more once its closing has begun.
     @ivar lastTransportError: What went wrong last; C{None} where nothing did
         since the last L{connect}.
+    @ivar counters: What has happened, counted.
     """
 
     __slots__ = (
         "__weakref__",
         "_clock",
         "_factory",
+        "_writable",
         "closed",
         "connected",
+        "counters",
         "lastTransportError",
         "logger",
         "server",
@@ -97,7 +99,9 @@ class Transport:
         self.closed = False
         self.connected = False
         self.lastTransportError: TransportError | None = None
+        self.counters = options.counters or Counters()
         self._clock = reactor
+        self._writable: list[Deferred[None]] | None = None
         self._factory = SIPWebSocketClientFactory(self, server.ws_uri, reactor, options)
         ua.transport = self
         self.connect()
@@ -131,6 +135,17 @@ class Transport:
         """How long each phase of the last attempt to connect took."""
         return self._factory.timings
 
+    @property
+    def roundTrip(self) -> float | None:
+        """How long the server took to answer the last keep-alive of this connection, in seconds."""
+        keepAlive = None if self.ws is None else self.ws.keepAlive
+        return None if keepAlive is None else keepAlive.roundTrip
+
+    @property
+    def readingPaused(self) -> bool:
+        """Whether L{pauseReading} keeps it from reading."""
+        return self.ws is not None and self.ws.readingPaused
+
     # What its user asks for.
 
     def send(self, msg: OutgoingRequest | OutgoingResponse | bytes | str) -> bool:
@@ -153,9 +168,64 @@ class Transport:
         except Exception:  # noqa: BLE001 - "never raises": whatever the message is
             self.logger.failure("unable to send a message")
             return False
-        if not sent:
-            self.logger.warn("unable to send a message: {uri} does not read", uri=self.peer)
+        if sent:
+            self.counters.messagesSent += 1
+        else:
+            self._congested(ws)
         return sent
+
+    def whenWritable(self) -> Deferred[None]:
+        """
+        Wait until nothing waits any more for a server that did not read.
+
+        @return: A Deferred that fires then, at once where nothing waits.  It
+            fails with L{NotConnected} where there is no connection, and when it ends.
+        """
+        ws = self.ws
+        if ws is None or not self.connected:
+            return fail(NotConnected("there is no connection"))
+        if ws.backlog is None:
+            return succeed(None)
+        if self._writable is None:
+            self._writable = []
+        waiter: Deferred[None] = Deferred(self._writable.remove)
+        self._writable.append(waiter)
+        return waiter
+
+    def pauseReading(self) -> None:
+        """
+        Read nothing more, until L{resumeReading} or the end of the connection.
+
+        TCP then holds up the server.  What has been read already, be it a
+        message, a Ping or the end of the WebSocket, is kept, and taken after
+        L{resumeReading}.  Meanwhile nobody finds out whether the server is silent.
+        """
+        ws = self.ws
+        if ws is not None and self.connected and not ws.readingPaused:
+            self.counters.pauses += 1
+            ws.pauseReading()
+
+    def resumeReading(self) -> None:
+        """Read again."""
+        if self.ws is not None:
+            self.ws.resumeReading()
+
+    def flowTimer(self, seconds: float | None) -> None:
+        """
+        Take the Flow-Timer of the response to a REGISTER (RFC 5626 section
+        4.4): on this connection, the server is asked for a sign of life that
+        often, and as often as C{keepAliveInterval} says.
+
+        @param seconds: Its value, which is bounded: it counts for 5 at least; C{None}: there is none.
+        """
+        ws = self.ws
+        if ws is None or not self.connected:
+            return
+        bounded = boundedFlowTimer(seconds)
+        before = None if ws.keepAlive is None else ws.keepAlive.flowTimer
+        if bounded != seconds and bounded != before:
+            self.logger.warn("{uri}: a Flow-Timer of {seconds:g} seconds", uri=self.peer, seconds=seconds)
+        ws.setFlowTimer(bounded)
 
     def connect(self) -> bool:
         """
@@ -216,7 +286,7 @@ class Transport:
             self.logger.info(
                 "trying {uri} again in {gap:g} seconds (attempt {attempt})",
                 uri=self.peer,
-                gap=self.ua.configuration.wsServerReconnectionTimeout,
+                gap=self._factory.delay,
                 attempt=self.reconnection_attempts,
             )
 
@@ -263,6 +333,7 @@ class Transport:
                 self._trace("received from", payload)
             if payload[:2] == CRLF_PONG and self._keepAlive(payload):
                 return
+            self.counters.messagesReceived += 1
             self._receive(payload)
         except Exception:  # noqa: BLE001 - one bad message must not cost the connection
             self.logger.failure("a message was not processed")
@@ -286,19 +357,36 @@ class Transport:
 
     def socketOpened(self, ws: SIPWebSocketClientProtocol) -> None:
         """A WebSocket is open: it is the one from now on."""
+        self.counters.connections += 1
         self.ws = ws
         self.onOpen()
+
+    def socketClosing(self) -> None:
+        """The WebSocket is being closed: nothing can be sent any more."""
+        self.connected = False
+        self._failWriters()
+
+    def socketWritable(self) -> None:
+        """Nothing waits any more for a server that did not read."""
+        waiting, self._writable = self._writable, None
+        while waiting:
+            waiting.pop(0).callback(None)
 
     def socketFailed(self, error: TransportError) -> None:
         """The WebSocket is gone, or has not come about."""
         if self.closed:
             self.onClose(None)
             return
+        if self.ws is None:
+            self.counters.refusals += 1
+        else:
+            self.counters.losses += 1
         self.onError(error)
         self.onClose(error)
 
     def exhausted(self) -> None:
         """There were enough attempts."""
+        self.counters.exhaustions += 1
         self.logger.warn(
             "giving {uri} up after {attempts} attempts to reconnect",
             uri=self.peer,
@@ -312,9 +400,22 @@ class Transport:
         """Be without a WebSocket, and tell the user agent where there was one."""
         socket, self.ws, self.connected = self.ws, None, False
         self.lastTransportError = error
+        self._failWriters()
         if socket is not None:
             self.logger.info("disconnected from {uri}", uri=self.peer)
             self._tell(self.ua.onTransportClosed, self)
+
+    def _failWriters(self) -> None:
+        """Fail those who wait for the server to read: it will not."""
+        waiting, self._writable = self._writable, None
+        while waiting:
+            waiting.pop(0).errback(NotConnected("the connection has ended"))
+
+    def _congested(self, ws: SIPWebSocketClientProtocol) -> None:
+        """Count a message that cannot be sent as too much waits already, and say so once."""
+        self.counters.congestions += 1
+        if ws.backlog is not None and ws.backlog.refused == 1:
+            self.logger.warn("unable to send a message: {uri} does not read", uri=self.peer)
 
     def _keepAlive(self, payload: bytes) -> bool:
         """
@@ -327,8 +428,13 @@ class Transport:
         """
         if payload.strip(CRLF_PONG):
             return False
-        if payload.startswith(CRLF_PING) and self.ws is not None and self.ws.state == self.ws.STATE_OPEN:
-            self.ws.sendOctets(CRLF_PONG)
+        ws = self.ws
+        if ws is None or ws.state != ws.STATE_OPEN:
+            return True
+        if payload.startswith(CRLF_PING):
+            ws.sendUrgent(TEXT, CRLF_PONG)
+        elif ws.keepAlive is not None:
+            ws.keepAlive.answered(payload)
         return True
 
     def _receive(self, payload: bytes) -> None:
@@ -336,6 +442,7 @@ class Transport:
         try:
             message = parseMessage(payload)
         except ParseError as error:
+            self.counters.messagesDropped += 1
             error.value = error.value and redact(error.value)
             self.logger.warn("dropping a message that is not SIP: {error}", error=error)
             if not self._refusesRequests():
@@ -347,25 +454,31 @@ class Transport:
                 self.logger.info("dropping a {method}: the user agent is stopped", method=message.method)
             elif sanityCheck(message, ua, self):
                 ua.receiveRequest(message)
-        elif sanityCheck(message, ua, self):
-            self._receiveResponse(message)
+                return
+        elif sanityCheck(message, ua, self) and self._receiveResponse(message):
+            return
+        self.counters.messagesDropped += 1
 
     def _refusesRequests(self) -> bool:
         return self.closed or self.ua.status == C.STATUS_USER_CLOSED
 
-    def _receiveResponse(self, response: IncomingResponse) -> None:
+    def _receiveResponse(self, response: IncomingResponse) -> bool:
         """
         Pass a response to the transaction that it is for (RFC 3261 section 17.1.3).
 
         One that matches none is dropped, as is one to an ACK, which nobody waits for.
+
+        @return: Whether there was one.
         """
         method = response.method
         if method == "ACK" or response.viaBranch is None:
-            return
+            return False
         tables = self.ua.transactions
         transaction = (tables.ict if method == "INVITE" else tables.nict).get(response.viaBranch)
-        if transaction is not None:
-            transaction.receiveResponse(response)
+        if transaction is None:
+            return False
+        transaction.receiveResponse(response)
+        return True
 
     def _tell(self, callback: Callable[..., object], *arguments: object) -> None:
         """Call the user agent.  What is wrong with it must not cost the connection."""

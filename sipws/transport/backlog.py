@@ -1,0 +1,106 @@
+"""
+L{Backlog}: what waits for a server that does not read.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+__all__ = ["Backlog"]
+
+#: What a frame has beside its payload, in octets: a header, mostly of four, and a masking key.
+_FRAME_OVERHEAD = 8
+
+
+class Backlog:
+    """
+    The frames that wait while Twisted's own buffer for a connection is full.
+
+    It is there from when that buffer is full until everything has left it.
+    What waits here goes into that buffer bit by bit, whenever it is empty:
+    so it shows whether the server reads at all, however slowly.
+
+    @ivar octets: How many wait, those of control frames aside.
+    @ivar since: When the server was last seen to read, by the clock.
+    @ivar refused: How many messages were not taken.
+    """
+
+    __slots__ = ("_blocked", "_frames", "_limit", "_urgent", "octets", "refused", "since")
+
+    def __init__(self, limit: int, now: float) -> None:
+        """
+        @param limit: How many octets may wait.
+        @param now: The time.
+        """
+        self.octets = 0
+        self.since = now
+        self.refused = 0
+        self._limit = limit
+        self._blocked = True
+        self._frames: deque[bytes] = deque()
+        self._urgent: dict[int, bytes] = {}
+
+    def hasRoomFor(self, length: int) -> bool:
+        """
+        Say whether there is room for a message.
+
+        @param length: Its length, in octets.
+        """
+        if self.octets + length + _FRAME_OVERHEAD > self._limit:
+            self.refused += 1
+            return False
+        return True
+
+    def add(self, frame: bytes) -> None:
+        """Have a frame wait behind the others."""
+        self.octets += len(frame)
+        self._frames.append(frame)
+
+    def addUrgent(self, kind: int, frame: bytes) -> None:
+        """
+        Have a frame wait ahead of the others, in place of one of its kind that waits already.
+
+        RFC 6455 section 5.5.3: "If an endpoint receives a Ping frame and has
+        not yet sent Pong frame(s) in response to previous Ping frame(s), the
+        endpoint MAY elect to send a Pong frame for only the most recently
+        processed Ping frame."
+
+        @param kind: Its opcode.
+        """
+        self._urgent[kind] = frame
+
+    def block(self) -> None:
+        """Twisted's buffer is full."""
+        self._blocked = True
+
+    def release(self, write: Callable[[bytes], object], now: float) -> bool:
+        """
+        Pass on as much as Twisted's buffer takes, now that it is empty.
+
+        @param write: Writes there, and has L{block} called when it is full.
+        @param now: The time.
+        @return: Whether all of it has left, and the buffer is not full.
+        """
+        self._blocked = False
+        self.since = now
+        while not self._blocked:
+            frame = self._next()
+            if frame is None:
+                return True
+            write(frame)
+        return False
+
+    def drain(self, write: Callable[[bytes], object]) -> None:
+        """Pass on everything, as there will be no other time."""
+        while (frame := self._next()) is not None:
+            write(frame)
+
+    def _next(self) -> bytes | None:
+        if self._urgent:
+            return self._urgent.pop(next(iter(self._urgent)))
+        if not self._frames:
+            return None
+        frame = self._frames.popleft()
+        self.octets -= len(frame)
+        return frame
