@@ -19,6 +19,7 @@ __all__ = [
     "MAX_MIN_EXPIRES",
     "MAX_REFRESH",
     "MIN_REFRESH",
+    "flowTimer",
     "grantedExpires",
     "isRefusal",
     "minExpires",
@@ -128,6 +129,17 @@ def refreshDelay(granted: int, random: Randomness) -> float:
 def retryAfter(response: IncomingResponse | None) -> int | None:
     """Give the seconds of a response's Retry-After (RFC 3261 section 20.33), if it has one to be read."""
     return None if response is None else _deltaSeconds(response.getHeader("Retry-After"))
+
+
+def flowTimer(text: str | None) -> int | None:
+    """
+    Read a Flow-Timer: C{1*DIGIT} (RFC 5626 section 10).
+
+    @param text: The value of the header; C{None}: there is none.
+    @return: Seconds; C{None} where they cannot be read.
+    """
+    match = _DIGITS.fullmatch((text or "").rstrip(" \t"))
+    return None if match is None else int(match[1])
 
 
 def isRefusal(statusCode: int) -> bool:

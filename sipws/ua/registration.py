@@ -18,7 +18,15 @@ from sipws.errors import NotConnected, RegistrationError
 from sipws.message import URI
 from sipws.ua.causes import CONNECTION_ERROR, EXPIRES, causeOfError, causeOfStatus
 from sipws.ua.events import loggerFor
-from sipws.ua.expiry import grantedExpires, isRefusal, minExpires, refreshDelay, retryAfter, retryDelay
+from sipws.ua.expiry import (
+    flowTimer,
+    grantedExpires,
+    isRefusal,
+    minExpires,
+    refreshDelay,
+    retryAfter,
+    retryDelay,
+)
 from sipws.ua.waiters import Waiters
 
 if TYPE_CHECKING:
@@ -126,6 +134,7 @@ class Registration:
         "_due",
         "_expiresAt",
         "_expiry",
+        "_flowTimer",
         "_raised",
         "_registeredWaiters",
         "_requester",
@@ -155,6 +164,8 @@ class Registration:
         # Counts the REGISTERs: an answer to any but the last is stale.
         self._attempt = 0
         self._raised = False
+        # The last Flow-Timer, as it was given.
+        self._flowTimer: str | None = None
         # Whether the registrar may have our binding: it said so, or did not say anything.
         self._bound = False
         self._expiresAt = 0.0
@@ -230,10 +241,12 @@ class Registration:
         for action in actions:
             self._ACTIONS[action](self, response, cause)
 
-    def _answered(self, response: IncomingResponse, attempt: int) -> None:
+    def _answered(self, response: IncomingResponse, attempt: int, expires: int) -> None:
         if attempt != self._attempt:
             return
         event, cause = self._judge(response)
+        if expires:
+            self._count(isAccepted=event is Event.ACCEPTED)
         if event is not Event.BRIEF:
             self._raised = False
         if event is Event.REFUSED and response.statusCode < 300:
@@ -241,7 +254,9 @@ class Registration:
             self._feed(Event.EXPIRED, response, EXPIRES)
         self._feed(event, response, cause)
 
-    def _failed(self, failure: Failure, attempt: int) -> None:
+    def _failed(self, failure: Failure, attempt: int, expires: int) -> None:
+        if expires:
+            self._count(isAccepted=False)
         if attempt != self._attempt:
             return
         self._bound = True
@@ -249,6 +264,13 @@ class Registration:
         cause = causeOfError(failure.value)
         _log.info("no answer to REGISTER: {reason}", reason=failure.getErrorMessage())
         self._feed(Event.REFUSED, None, cause)
+
+    def _count(self, isAccepted: bool) -> None:
+        counters = self._requester.ua.counters
+        if isAccepted:
+            counters.registrations += 1
+        else:
+            counters.failedRegistrations += 1
 
     def _judge(self, response: IncomingResponse) -> tuple[Event, str | None]:
         """Say what a final response means."""
@@ -294,6 +316,7 @@ class Registration:
     def _keep(self, response: IncomingResponse | None, cause: str | None) -> None:
         self.failures = 0
         self.registered = True
+        self._takeFlowTimer(response)
         self._cancelExpiry()
         self._expiresAt = self._clock.seconds() + self.granted
         delay = refreshDelay(self.granted, self._requester.builder.tokens.random)
@@ -301,6 +324,20 @@ class Registration:
         if delay >= self.granted:
             # Otherwise the refresh, when it leaves, starts to watch for the end: one timer less meanwhile.
             self._watch()
+
+    def _takeFlowTimer(self, response: IncomingResponse | None) -> None:
+        """Tell the transport how often the server wants a sign of life (RFC 5626 section 4.4)."""
+        if response is None or response.transport is None:
+            return
+        text, before = response.getHeader("Flow-Timer"), self._flowTimer
+        self._flowTimer = text
+        seconds = flowTimer(text)
+        if text is not None and seconds is None and text != before:
+            _log.warn("a Flow-Timer that cannot be read: {text!r}", text=text[:80])
+        # Nobody else's transport needs to know of it.
+        tell = getattr(response.transport, "flowTimer", None)
+        if tell is not None:
+            tell(seconds)
 
     def _retry(self, response: IncomingResponse | None, cause: str | None) -> None:
         options = self._requester.ua.configuration
@@ -345,9 +382,8 @@ class Registration:
         """Send a REGISTER, and hear only of this one from now on."""
         self._attempt += 1
         sent = self._requester.send(self._build(expires), nextCSeq=self._nextCSeq)
-        sent.addCallbacks(
-            self._answered, self._failed, callbackArgs=(self._attempt,), errbackArgs=(self._attempt,)
-        )
+        arguments = self._attempt, expires
+        sent.addCallbacks(self._answered, self._failed, callbackArgs=arguments, errbackArgs=arguments)
 
     def _build(self, expires: int) -> OutgoingRequest:
         builder = self._requester.builder
