@@ -9,6 +9,7 @@ from sipws.transport.protocol import SIPWebSocketClientProtocol
 from sipws.transport.retry import RetryPolicy, retryDelay
 from sipws.transport.timings import Timings
 from sipws.transport.transport import Transport
+from sipws.transport.upgrade import Upgrade
 
 __all__ = [
     "EndpointConnector",
@@ -18,5 +19,6 @@ __all__ = [
     "Timings",
     "Transport",
     "TransportOptions",
+    "Upgrade",
     "retryDelay",
 ]

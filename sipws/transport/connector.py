@@ -146,8 +146,21 @@ class EndpointConnector:
         attempt = self._attempt = Attempt(self)
         self.factory.startedConnecting(self)
         # Whoever was told may have stopped it.
-        if self._attempt is not attempt:
-            return
+        if self._attempt is attempt:
+            self._begin(attempt)
+
+    def goOn(self) -> None:
+        """
+        Connect once more, as a part of the same attempt: the factory is not told of a new one.
+
+        @raise RuntimeError: There is a connection, or one is being made.
+        """
+        if self._attempt is not None:
+            raise RuntimeError("can't go on in this state")
+        self._attempt = Attempt(self)
+        self._begin(self._attempt)
+
+    def _begin(self, attempt: Attempt) -> None:
         try:
             endpoint = self._makeEndpoint()
         except Exception:  # noqa: BLE001 - an attempt that cannot begin has failed

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from autobahn.twisted.websocket import WebSocketClientFactory
-from twisted.internet.error import ConnectError, DNSLookupError, NotConnectingError
-from twisted.internet.error import ConnectionRefusedError as TCPRefused
+from twisted.internet.error import NotConnectingError
 from twisted.internet.protocol import ReconnectingClientFactory
 from twisted.python.failure import Failure
 
-from sipws.errors import ConnectionFailed, HandshakeRefused, PeerSilent, SIPError, TransportError
+from sipws.errors import ConnectionFailed, HandshakeRefused, PeerSilent, TransportError
 from sipws.transport.connector import EndpointConnector
+from sipws.transport.failures import connectionError
 from sipws.transport.keepalive import KeepAlive
-from sipws.transport.location import IInnerReactor, Location, endpointTo
+from sipws.transport.location import IInnerReactor, Location
 from sipws.transport.protocol import SUBPROTOCOL, SIPWebSocketClientProtocol
 from sipws.transport.retry import RetryPolicy, retryDelay
 from sipws.transport.timings import Timings
 from sipws.transport.tls import ClientTLS
+from sipws.transport.upgrade import Upgrade, Upgrading
+from sipws.transport.ways import endpointTo
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SIPWebSocketClientFactory"]
 
+
+#: What goes with an upgrade where nothing is configured.
+_NOTHING = Upgrade()
 
 #: "Try Again Later" of IANA's close codes: the server is overloaded.
 TRY_AGAIN_LATER = 1013
@@ -92,6 +98,10 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
         secure = self.location.secure and not IInnerReactor.providedBy(reactor)
         self._creator = ClientTLS(self.location.host, options) if secure else None
         self._openTimer: IDelayedCall | None = None
+        if options.upgrade is not None:
+            self.upgrading = Upgrading(options.upgrade, self.location, owner.counters, self._newCnonce)
+            # What cannot be used is said at once, not when it is.
+            self._makeEndpoint()
 
     # What the transport asks for.
 
@@ -139,6 +149,8 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
 
     def startedConnecting(self, connector: object) -> None:
         """An attempt begins."""
+        if self.upgrading is not None:
+            self.location = self.upgrading.begin()
         self.timings = Timings(self.clock)
         self.owner.counters.attempts += 1
         self._openTimer = self.clock.callLater(self.options.openTimeout, self._openTimedOut)
@@ -147,16 +159,22 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
     def clientConnectionFailed(self, connector: object, reason: Failure) -> None:
         """An attempt has come to nothing, before TCP was up."""
         self._cancelOpenTimer()
-        self.owner.socketFailed(_failed(reason, self.location))
+        location = self.location
+        place = location.path or f"{location.hostHeader}:{location.port}"
+        self.owner.socketFailed(connectionError(reason, place))
 
     def clientConnectionLost(self, connector: object, reason: Failure) -> None:
-        """A connection is gone; one that was never open has failed."""
+        """A connection is gone; one that was never open has failed, unless the attempt goes on."""
+        if self._goesOn():
+            return
         self._cancelOpenTimer()
         socket, self._socket = self._socket, None
         error = ConnectionFailed("the connection was lost") if socket is None else socket.closeError(reason)
         self.owner.socketFailed(error)
 
     _socket: SIPWebSocketClientProtocol | None = None
+    # What it takes where the upgrade is more than one plain request; None, as for most, where it is not.
+    upgrading: Upgrading | None = None
 
     def buildProtocol(self, addr: object) -> Any:
         """Make the protocol of one connection."""
@@ -248,16 +266,57 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
 
     # How to connect.
 
+    def _newCnonce(self) -> str:
+        return self.options.entropy(16).hex()
+
     def _makeEndpoint(self) -> IStreamClientEndpoint:
         options = self.options
         return endpointTo(
             self.location,
             self.reactor,
             options.resolver,
-            self._creator,
+            self._tls(),
             options.openTimeout,
             self.timings.resolved,
+            options.upgrade,
         )
+
+    def _tls(self) -> ClientTLS | None:
+        """Give the TLS of the place that the attempt has come to."""
+        upgrading = self.upgrading
+        if upgrading is None or upgrading.isAtHome:
+            return self._creator
+        if not self.location.secure or IInnerReactor.providedBy(self.reactor):
+            return None
+        # Who we are is for the server that was configured.
+        strangers = attrs.evolve(self.options, clientCertificate=None, clientKey=None)
+        return ClientTLS(self.location.host, strangers)
+
+    # An upgrade that takes more than one request.
+
+    def upgradeRefused(self, error: HandshakeRefused, octets: bytes) -> HandshakeRefused:
+        """
+        The upgrade was not answered with one.
+
+        @param octets: What it was answered with.
+        @return: What that comes to.
+        """
+        upgrading = self.upgrading
+        if upgrading is None:
+            upgrading = Upgrading(_NOTHING, self.location, self.owner.counters, str)
+        return upgrading.refused(error, octets)
+
+    def _goesOn(self) -> bool:
+        """Ask again, as a part of the same attempt, where the last answer says how."""
+        upgrading = self.upgrading
+        if upgrading is None or not upgrading.goesOn:
+            return False
+        upgrading.goesOn = False
+        self._socket = None
+        self.location = upgrading.location
+        self.timings = Timings(self.clock)
+        self.connector.goOn()
+        return True
 
     def _openTimedOut(self) -> None:
         self._openTimer = None
@@ -281,26 +340,3 @@ def _isOverload(error: TransportError | None) -> bool:
     if isinstance(error, HandshakeRefused):
         return error.status == SERVICE_UNAVAILABLE
     return error is not None and error.code == TRY_AGAIN_LATER
-
-
-def _failed(reason: Failure, location: Location) -> TransportError:
-    """Say why there was no connection."""
-    error = reason.value
-    if isinstance(error, TransportError):
-        return error
-    place = location.path or f"{location.hostHeader}:{location.port}"
-    failed = ConnectionFailed(f"no connection to {place}: {_explain(error)}")
-    failed.__cause__ = error
-    return failed
-
-
-def _explain(error: BaseException | None) -> str:
-    if isinstance(error, TCPRefused):
-        return "the connection was refused"
-    if isinstance(error, DNSLookupError):
-        return "the name cannot be resolved"
-    if isinstance(error, ConnectError):
-        return str(error.osError or error)
-    if isinstance(error, SIPError):
-        return str(error)
-    return str(error) or type(error).__name__

@@ -15,7 +15,6 @@ from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
     UNIXClientEndpoint,
-    wrapClientTLS,
 )
 from twisted.internet.interfaces import (
     IHostnameResolver,
@@ -28,9 +27,9 @@ from zope.interface import Interface, implementer
 from sipws.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IAddress, IHostResolution, IOpenSSLClientConnectionCreator
+    from twisted.internet.interfaces import IAddress, IHostResolution
 
-__all__ = ["IInnerReactor", "Location", "endpointTo"]
+__all__ = ["IInnerReactor", "Location", "plainEndpoint"]
 
 _PORTS = {"ws": 80, "wss": 443}
 
@@ -86,41 +85,32 @@ class Location:
         )
 
     @property
+    def origin(self) -> tuple[bool, str, int, str | None]:
+        """Whom what is meant for this server is for: scheme, host and port, or the UNIX socket."""
+        return self.secure, self.host, self.port, self.path
+
+    @property
     def hostHeader(self) -> str:
         """The host as HTTP has it: an IPv6 address in brackets (RFC 3986 section 3.2.2)."""
         return f"[{self.host}]" if ":" in self.host else self.host
 
 
-def endpointTo(
+def plainEndpoint(
     location: Location,
     reactor: Any,
     resolver: IHostnameResolver | None,
-    creator: IOpenSSLClientConnectionCreator | None,
     timeout: float,
     onResolved: Callable[[], None],
 ) -> IStreamClientEndpoint:
     """
-    Make the endpoint that leads to a place.
+    Make the endpoint that leads straight to a place, without TLS.
 
     @param location: The place.
     @param reactor: What connects.
     @param resolver: What resolves names; C{None}: the reactor's.
-    @param creator: Makes the TLS connections; C{None}: there is no TLS.
     @param timeout: How long connecting to one address may take, in seconds.
     @param onResolved: Called when the name is resolved; never for an address.
     """
-    endpoint = _plainEndpoint(location, reactor, resolver, timeout, onResolved)
-    # Without a clock, Twisted would take the global reactor's.
-    return endpoint if creator is None else wrapClientTLS(creator, endpoint, clock=reactor)
-
-
-def _plainEndpoint(
-    location: Location,
-    reactor: Any,
-    resolver: IHostnameResolver | None,
-    timeout: float,
-    onResolved: Callable[[], None],
-) -> IStreamClientEndpoint:
     host, port = location.host, location.port
     if location.path is not None:
         return UNIXClientEndpoint(reactor, location.path, timeout)

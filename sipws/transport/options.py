@@ -17,6 +17,8 @@ from sipws.transport.retry import Randomness, RetryPolicy
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IHostnameResolver
 
+    from sipws.transport.upgrade import Upgrade
+
 __all__ = ["DEFAULT_OPTIONS", "TransportOptions"]
 
 #: The operating system's randomness, which has no state.
@@ -54,6 +56,8 @@ class TransportOptions:
     @ivar keepAliveMethod: What it is asked by: C{ping} or C{crlf}.
     @ivar counters: What counts what happens; C{None}: one of the transport's own.
     @ivar random: Where delays come from.
+    @ivar upgrade: What goes with the HTTP upgrade, and which way to take to
+        the server; C{None}: nothing, and the straight one.
     @ivar resolver: What resolves names in place of the reactor's resolver.
     @ivar entropy: Gives as many random octets as it is asked for.  RFC 6455
         section 10.3 wants masking keys to be unpredictable.
@@ -73,6 +77,7 @@ class TransportOptions:
     keepAliveMethod: str = "ping"
     counters: Counters | None = None
     random: Randomness = _SYSTEM_RANDOM
+    upgrade: Upgrade | None = None
     resolver: IHostnameResolver | None = None
     entropy: Callable[[int], bytes] = os.urandom
 

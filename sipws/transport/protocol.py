@@ -21,6 +21,7 @@ from sipws._version import __version__
 from sipws.errors import ConnectionFailed, HandshakeRefused, SIPError, TransportError
 from sipws.framing import BINARY, TEXT, applyMask, frameHeader, isBeginOfWhole, isUTF8, opcodeFor
 from sipws.transport.backlog import Backlog
+from sipws.transport.http import END_OF_HEAD, MAX_HEAD, printable
 from sipws.transport.keepalive import KeepAlive
 from sipws.transport.lean import LeanWebSocketClientProtocol
 from sipws.transport.retryafter import retryAfter
@@ -51,12 +52,8 @@ _FINAL = 0x80
 _CLOSE = 0x08
 
 #: The longest answer to the HTTP upgrade that is taken, in octets; HTTP servers take a request as long.
-MAX_HANDSHAKE = 16_384
+MAX_HANDSHAKE = MAX_HEAD
 
-#: How many characters of what a server says are shown.
-_SHOWN = 200
-
-_END_OF_HEADERS = b"\r\n\r\n"
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: ([^\r\n]*))?")
 
 
@@ -105,12 +102,15 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
 
     def onConnecting(self, transport_details: TransportDetails) -> ConnectingRequest:
         """Say what the HTTP request asks for."""
-        location = self.factory.location
+        location, upgrading = self.factory.location, self.factory.upgrading
+        headers = {} if upgrading is None else upgrading.headers()
+        isNamed = any(name.lower() == "user-agent" for name in headers)
         return ConnectingRequest(
             host=location.hostHeader,
             port=location.port,
             resource=location.resource,
-            useragent=f"sipws/{__version__}",
+            headers=headers,
+            useragent=None if isNamed else f"sipws/{__version__}",
             protocols=[SUBPROTOCOL],
         )
 
@@ -149,11 +149,12 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         if match is not None and status != 101:
             phrase = (match[2] or b"").decode("utf-8", "replace")
             reason = f"the server answered the upgrade with {status} {phrase}"
-        self._refusal = HandshakeRefused(
-            _printable(reason),
+        error = HandshakeRefused(
+            printable(reason),
             status=status if status != 101 else None,
             retryAfter=retryAfter(status, self.data, self.factory.clock.seconds()),
         )
+        self._refusal = self.factory.upgradeRefused(error, self.data)
         self.abort()
 
     def abort(self) -> None:
@@ -231,7 +232,7 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         """
         self.failedByMe = True
         if self.state == self.STATE_OPEN:
-            self._refusal = TransportError(f"the WebSocket was failed: {_printable(reason)}", code=code)
+            self._refusal = TransportError(f"the WebSocket was failed: {printable(reason)}", code=code)
             self.sendCloseFrame(code, encode_truncate(reason, MAX_CLOSE_REASON))
         self.dropConnection()
 
@@ -313,7 +314,7 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
 
     def _shakeHands(self, data: bytes) -> None:
         """Take octets of the answer to the upgrade: not too many, and of any kind."""
-        if _END_OF_HEADERS not in self.data + data and len(self.data) + len(data) > MAX_HANDSHAKE:
+        if END_OF_HEAD not in self.data + data and len(self.data) + len(data) > MAX_HANDSHAKE:
             self.data += data
             self.failHandshake("the answer to the upgrade is too long")
             return
@@ -471,8 +472,3 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
 
 def _text(reason: Failure) -> str:
     return reason.getErrorMessage() or type(reason.value).__name__
-
-
-def _printable(text: str) -> str:
-    """Make what a server said fit for a line of a log."""
-    return "".join(each if each.isprintable() else "?" for each in text[:_SHOWN]).strip()

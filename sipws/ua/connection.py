@@ -13,6 +13,7 @@ from sipws.interfaces import C
 from sipws.transport import RetryPolicy, TransportOptions
 from sipws.ua.events import loggerFor
 from sipws.ua.servers import chooseServer, recoveryDelay
+from sipws.ua.upgrade import upgradeOf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,4 +158,5 @@ def transportOptions(
         caFile=configuration.caFile,
         clientCertificate=configuration.clientCertificate,
         clientKey=configuration.clientKey,
+        upgrade=upgradeOf(configuration),
     )
