@@ -268,6 +268,50 @@ def test_whatClosesDuringAStallIsToldOfAfterIt(network: MemoryNetwork) -> None:
     assert not connection.connected
 
 
+def test_aServerThatReadsNothingGoesOnTalking(network: MemoryNetwork) -> None:
+    ua = start(network)
+    connection = network.connection
+    connection.pauseReading()
+    ua.options("sip:alice@example.com")
+    connection.send(b"\r\n\r\n")
+    network.advance(1)
+    assert connection.octets == []
+    connection.resumeReading()
+    network.pump()
+    assert [octets[:7] for octets in connection.octets] == [b"OPTIONS", b"\r\n"]
+    connection.respond(connection.takeRequest("OPTIONS"), 200)
+    stop(network, ua)
+
+
+def test_aServerThatVanishesTellsNobody(network: MemoryNetwork) -> None:
+    ua = start(network)
+    connection = network.connection
+    connection.vanish()
+    assert not connection.connected
+    transport: Any = ua.transport
+    assert transport.send(b"lost")
+    network.advance(1_000)
+    assert transport.connected
+    assert connection.octets == []
+    transport.disconnect()
+    network.advance(1)
+    assert network.openSockets == 0
+    stop(network, ua)
+
+
+def test_aClientThatPausesReadingHoldsUpTheServer(network: MemoryNetwork) -> None:
+    ua = start(network)
+    transport: Any = ua.transport
+    transport.pauseReading()
+    network.connection.send(b"\r\n\r\n")
+    network.connection.drop()
+    network.advance(0)
+    # Whoever does not read is told of the end only where both sides are.
+    assert not transport.connected
+    assert network.connection.octets == []
+    stop(network, ua)
+
+
 def test_ping(network: MemoryNetwork) -> None:
     ua = start(network)
     network.connection.ping(b"there?")
