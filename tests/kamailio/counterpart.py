@@ -129,6 +129,16 @@ class Kamailio:
             self._process = None
             (self.folder / "ctl.sock").unlink(missing_ok=True)
 
+    def freeze(self) -> None:
+        """Stop it and its children where they are; the system goes on taking connections for them."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Have it go on."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
+
     def locations(self) -> dict[str, list[str]]:
         """Ask for the location table: the contacts by address of record."""
         kamcmd = shutil.which("kamcmd", path=_path())
