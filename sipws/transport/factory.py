@@ -14,13 +14,13 @@ from twisted.internet.error import NotConnectingError
 from twisted.internet.protocol import ReconnectingClientFactory
 from twisted.python.failure import Failure
 
-from sipws.errors import ConnectionFailed, HandshakeRefused, PeerSilent, TransportError
+from sipws.errors import ConnectionFailed, PeerSilent
 from sipws.transport.connector import EndpointConnector
 from sipws.transport.failures import connectionError
 from sipws.transport.keepalive import KeepAlive
 from sipws.transport.location import IInnerReactor, Location
 from sipws.transport.protocol import SUBPROTOCOL, SIPWebSocketClientProtocol
-from sipws.transport.retry import RetryPolicy, retryDelay
+from sipws.transport.retry import RetryPolicy, isOverload, retryDelay
 from sipws.transport.timings import Timings
 from sipws.transport.tls import ClientTLS
 from sipws.transport.upgrade import Upgrade, Upgrading
@@ -29,6 +29,7 @@ from sipws.transport.ways import endpointTo
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
 
+    from sipws.errors import HandshakeRefused
     from sipws.transport.options import TransportOptions
     from sipws.transport.transport import Transport
 
@@ -37,12 +38,6 @@ __all__ = ["SIPWebSocketClientFactory"]
 
 #: What goes with an upgrade where nothing is configured.
 _NOTHING = Upgrade()
-
-#: "Try Again Later" of IANA's close codes: the server is overloaded.
-TRY_AGAIN_LATER = 1013
-
-#: What it answers the upgrade with then (RFC 9110 section 15.6.4).
-SERVICE_UNAVAILABLE = 503
 
 
 class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactory):
@@ -231,14 +226,7 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
         """
         if not self.continueTrying:
             return
-        error = self.owner.lastTransportError
-        delay = retryDelay(
-            self._policy(),
-            self.retries,
-            self.options.random,
-            retryAfter=None if error is None else error.retryAfter,
-            overloaded=_isOverload(error),
-        )
+        delay = None if self._isLeft() else self._delay()
         if delay is None:
             self.continueTrying = 0
             self.owner.exhausted()
@@ -247,6 +235,21 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
         self.maxRetries = None
         self.initialDelay = self.delay = self.maxDelay = delay
         super().retry(self.connector)
+
+    def _isLeft(self) -> bool:
+        """Ask the user agent whether it would rather have another server than wait for this one."""
+        leave = self.options.leave
+        return leave is not None and leave(self.owner)
+
+    def _delay(self) -> float | None:
+        error = self.owner.lastTransportError
+        return retryDelay(
+            self._policy(),
+            self.retries,
+            self.options.random,
+            retryAfter=None if error is None else error.retryAfter,
+            overloaded=isOverload(error),
+        )
 
     def _policy(self) -> RetryPolicy:
         """Give the policy of the options, or that of the seed, which the user agent's configuration has."""
@@ -333,10 +336,3 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
         timer, self._openTimer = self._openTimer, None
         if timer is not None:
             timer.cancel()
-
-
-def _isOverload(error: TransportError | None) -> bool:
-    """Tell whether it was a server that said that it is overloaded."""
-    if isinstance(error, HandshakeRefused):
-        return error.status == SERVICE_UNAVAILABLE
-    return error is not None and error.code == TRY_AGAIN_LATER

@@ -17,6 +17,7 @@ from sipws.transport.retry import Randomness, RetryPolicy
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IHostnameResolver
 
+    from sipws.transport.transport import Transport
     from sipws.transport.upgrade import Upgrade
 
 __all__ = ["DEFAULT_OPTIONS", "TransportOptions"]
@@ -49,6 +50,10 @@ class TransportOptions:
     @ivar retry: When a lost connection is tried again; C{None}: as the two
         options of the seed's say, C{wsServerMaxReconnection} and C{wsServerReconnectionTimeout}
         of the user agent's configuration.
+    @ivar leave: Asked before each wait for another attempt, with the transport,
+        whose C{lastTransportError} says what happened: where it says yes, the
+        transport gives its server up at once, as if there had been enough
+        attempts.  C{None}: it never does.
     @ivar keepAliveInterval: How long the server may be silent before it is
         asked for a sign of life, in seconds; 0: for ever.
     @ivar keepAliveTimeout: How long it may take to give one, in seconds.
@@ -71,6 +76,7 @@ class TransportOptions:
     clientCertificate: str | None = None
     clientKey: str | None = None
     retry: RetryPolicy | None = None
+    leave: Callable[[Transport], bool] | None = None
     keepAliveInterval: float = 0
     keepAliveTimeout: float = 10.0
     keepAliveMisses: int = 1

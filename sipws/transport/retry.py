@@ -9,10 +9,18 @@ from typing import Protocol
 
 import attrs
 
-__all__ = ["Randomness", "RetryPolicy", "retryDelay"]
+from sipws.errors import HandshakeRefused, TransportError
+
+__all__ = ["Randomness", "RetryPolicy", "isOverload", "retryDelay"]
 
 #: The bound doubles so often at most; by then it is far beyond any maximum.
 _MAX_EXPONENT = 32
+
+#: "Try Again Later" of IANA's close codes: the server is overloaded.
+TRY_AGAIN_LATER = 1013
+
+#: What it answers the upgrade with then (RFC 9110 section 15.6.4).
+SERVICE_UNAVAILABLE = 503
 
 
 class Randomness(Protocol):
@@ -78,3 +86,14 @@ def retryDelay(
     if retryAfter is not None and not math.isnan(retryAfter):
         return delay + min(max(retryAfter, 0.0), policy.maxRetryAfter)
     return delay + policy.overload if overloaded else delay
+
+
+def isOverload(error: TransportError | None) -> bool:
+    """
+    Tell whether it was a server that said that it is overloaded.
+
+    @param error: Why a connection came to nothing, or ended; C{None}: it did not.
+    """
+    if isinstance(error, HandshakeRefused):
+        return error.status == SERVICE_UNAVAILABLE
+    return error is not None and error.code == TRY_AGAIN_LATER
