@@ -108,6 +108,8 @@ class _Tunnel(Protocol):
         self._pending: Deferred[Any] | None = None
         self._isDone = False
         self._answer = b""
+        # How much more of one is taken, in octets.
+        self._room = MAX_HEAD
 
     # Connecting to the proxy.
 
@@ -159,7 +161,7 @@ class _Tunnel(Protocol):
 
     def _read(self) -> None:
         """Read the proxy's answer, as far as it is there."""
-        while END_OF_HEAD in self._answer[:MAX_HEAD]:
+        while END_OF_HEAD in self._answer[: self._room]:
             octets, _, self._answer = self._answer.partition(END_OF_HEAD)
             head = Head.parse(octets + END_OF_HEAD)
             if head is None:
@@ -170,7 +172,8 @@ class _Tunnel(Protocol):
             if head.status >= 200:
                 self._answered(head)
                 return
-        if len(self._answer) > MAX_HEAD:
+            self._room -= len(octets)
+        if len(self._answer) > self._room:
             self.fail(ProxyRefused("the proxy's answer is too long"))
 
     def _answered(self, head: Head) -> None:
