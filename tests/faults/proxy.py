@@ -42,6 +42,7 @@ class FaultProxy:
     @ivar port: The TCP port on 127.0.0.1 that it listens on; the same for all its life.
     @ivar door: How connections are met.
     @ivar shape: What becomes of their octets.
+    @ivar identity: Its own certificate, where the clients' octets are TLS.
     @ivar links: The connections that there are.
     @ivar accepted: How many there have been.
     """
@@ -66,7 +67,7 @@ class FaultProxy:
         self.accepted = 0
         self._server = server
         self._terminated = terminated
-        self._identity = identity
+        self.identity = identity
         self._placeholder = _bind()
         self.port: int = self._placeholder.getsockname()[1]
         self._listening: IListeningPort | None = None
@@ -158,7 +159,7 @@ class FaultProxy:
         link = Link(self)
         self.links.append(link)
         self.accepted += 1
-        identity = self.door.identity or self._identity
+        identity = self.door.identity or self.identity
         if identity is None or not self.door.terminates:
             return link.client
         factory = Factory.forProtocol(lambda: link.client)
