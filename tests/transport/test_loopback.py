@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +160,10 @@ async def test_aRefusedConnectionSaysSo(listening: Listening) -> None:
 
 
 def _readToTheEnd(accepted: socket.socket) -> None:
-    while accepted.recv(65_536):
-        pass
+    # A reset ends it too: which of the two there is depends on how far the client had come.
+    with suppress(ConnectionResetError):
+        while accepted.recv(65_536):
+            pass
 
 
 @pytest_twisted.ensureDeferred
@@ -168,6 +171,7 @@ async def test_aServerThatDoesNotAnswerTheUpgradeIsLeftInTime(listening: Listeni
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
+        listener.settimeout(5)
         userAgent = makeUserAgent(
             listening,
             f"ws://127.0.0.1:{listener.getsockname()[1]}",
@@ -183,6 +187,6 @@ async def test_aServerThatDoesNotAnswerTheUpgradeIsLeftInTime(listening: Listeni
         await deferLater(listening.reactor, 0)
         accepted = listener.accept()[0]
         accepted.settimeout(5)
-        with accepted, pytest.raises(ConnectionResetError):
+        with accepted:
             _readToTheEnd(accepted)
     assert "within 0.2 seconds" in str(transport.lastTransportError)
