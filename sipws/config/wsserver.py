@@ -33,8 +33,11 @@ class WsServer:
     @ivar ws_uri: Its C{ws:} or C{wss:} URI (RFC 6455 section 3), or C{unix:} and
         the absolute path of a UNIX socket.
     @ivar weight: How much it is to be preferred: of several, the heaviest is taken first.
-    @ivar status: One of the C{STATUS_*}: how its last connection went.  The only
-        attribute that changes; each user agent keeps its own copies.
+    @ivar status: One of the C{STATUS_*}: how its last connection went.  This
+        and the next two change; each user agent keeps its own copies.
+    @ivar restUntil: Until when it is left alone while there are others, by
+        the reactor's clock, in seconds; 0 where it does not rest.
+    @ivar barredUntil: Until when it is left alone in any case: it has asked for that.
     @ivar scheme: C{WS} or C{WSS}, as a Via has it (RFC 7118 section 5.2).
     @ivar sip_uri: The route that leads to it, C{<sip:HOST;transport=ws;lr>}.
 
@@ -48,6 +51,8 @@ class WsServer:
     ws_uri: str = attrs.field(on_setattr=attrs.setters.frozen)
     weight: float = attrs.field(default=0, on_setattr=attrs.setters.frozen)
     status: int = attrs.field(default=STATUS_READY, init=False, eq=False)
+    restUntil: float = attrs.field(default=0.0, init=False, eq=False, repr=False)
+    barredUntil: float = attrs.field(default=0.0, init=False, eq=False, repr=False)
     scheme: str = attrs.field(init=False, eq=False, repr=False, on_setattr=attrs.setters.frozen)
     sip_uri: str = attrs.field(init=False, eq=False, repr=False, on_setattr=attrs.setters.frozen)
 

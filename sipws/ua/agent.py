@@ -1,9 +1,9 @@
 """
 L{UserAgent}: a SIP user agent over WebSocket, as one object.
 
-It holds the parts together and does little itself: L{sipws.ua.client} sends
-requests, L{sipws.ua.dispatch} answers them, L{sipws.ua.registration} stays
-registered, and L{sipws.ua.connection} chooses servers.
+It holds the parts together and does little itself: L{sipws.ua.flow} keeps it
+connected and registered, L{sipws.ua.client} sends requests, and
+L{sipws.ua.dispatch} answers them.
 """
 
 from __future__ import annotations
@@ -12,27 +12,26 @@ from collections.abc import Callable, Iterable, Mapping
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from sipws.counters import Counters
-from sipws.errors import ConfigurationError, NotConnected, TransportError
+from sipws.errors import ConfigurationError
 from sipws.interfaces import C as Constants
 from sipws.interfaces import ITransport, IUserAgent
 from sipws.transaction import Timers, Transactions
 from sipws.transport import Transport
 from sipws.ua.client import OnProvisional, Requester
-from sipws.ua.connection import Failover, transportOptions
+from sipws.ua.connection import transportOptions
 from sipws.ua.digest import DigestClient
 from sipws.ua.dispatch import Dispatcher
 from sipws.ua.events import Emitter, loggerFor
+from sipws.ua.flow import Flows
 from sipws.ua.identity import Identity, personalize
-from sipws.ua.registration import Registration
 from sipws.ua.replies import Reply
 from sipws.ua.requests import Headers, RequestBuilder, servedTransport
 from sipws.ua.stopping import Stopping
 from sipws.ua.tokens import Randomness, Tokens
-from sipws.ua.waiters import Waiters
 from sipws.ua.waiting import WaitingRequests
 
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
 
     from sipws.config import Configuration, WsServer
     from sipws.message import URI, IncomingRequest, IncomingResponse
+    from sipws.ua.flow import Flow
+    from sipws.ua.registration import Registration
 
 __all__ = ["UserAgent"]
 
@@ -58,6 +59,10 @@ class UserAgent(Emitter):
     It is also the emitter of the events that L{sipws.ua.events} lists.
 
     @ivar configuration: Its configuration, with what was left open filled in.
+    With C{flows=2} it is connected to two servers at once (RFC 5626), and
+    reached by either; C{transport} and C{registration} are the first flow's then.
+
+    @ivar flows: Its flows, each with a C{transport} and a C{registration}: mostly one.
     @ivar transport: The transport in use; C{None} before the first C{start}.
     @ivar status: One of the C{STATUS_*} of L{C}.
     @ivar error: C{C.NETWORK_ERROR} while no server can be reached, otherwise C{None}.
@@ -68,7 +73,6 @@ class UserAgent(Emitter):
 
     C = Constants
 
-    transport: ITransport | None
     status: int
 
     def __init__(
@@ -86,14 +90,14 @@ class UserAgent(Emitter):
         @param random: Where identifiers and delays come from; C{None} is the
             operating system.
         @param transportFactory: Makes a transport, as L{Transport} does: with
-            this user agent, a server of the configuration, the reactor and C{options}.
+            this user agent, or what stands for it, a server of the
+            configuration, the reactor and C{options}.
         @param timers: The timers of transactions; C{None} is RFC 3261's.
         """
         super().__init__()
         tokens = Tokens(random or _SYSTEM_RANDOM)
         timers = timers or _TIMERS
         self.configuration = personalize(configuration, tokens)
-        self.transport = None
         self.status = self.C.STATUS_INIT
         self.error: int | None = None
         self.transactions = Transactions(reactor, timers, limit=self.configuration.maxTransactions)
@@ -109,13 +113,38 @@ class UserAgent(Emitter):
             _digestClient(self.configuration, tokens),
             WaitingRequests(reactor, self.configuration.maxWaitingRequests, patience),
         )
-        self.registration = Registration(self._requester, reactor)
-        self._failover = Failover(self, reactor, tokens.random, self._connect)
-        self._connectedWaiters = Waiters()
+        self._flows = Flows(self, self._requester, reactor, self._makeTransport, self._connectionClosed)
         self._stopping: Stopping | None = None
 
     def __repr__(self) -> str:
         return f"<UserAgent {self.configuration.uri} status={self.status}>"
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """Its flows, the first first."""
+        return self._flows.all
+
+    @property
+    def transport(self) -> ITransport | None:
+        """The first flow's."""
+        return self._flows.all[0].transport
+
+    @transport.setter
+    def transport(self, transport: ITransport | None) -> None:
+        self._flows.all[0].transport = transport
+
+    @property
+    def registration(self) -> Registration:
+        """The first flow's."""
+        return self._flows.all[0].registration
+
+    @property
+    def busy(self) -> list[Callable[[], bool]]:
+        """
+        What is asked whether there is more under way than open transactions:
+        while any says yes, a flow does not change its server but for need.
+        """
+        return self._flows.busy
 
     # Its life.
 
@@ -141,10 +170,9 @@ class UserAgent(Emitter):
         """
         if self._stopping is None:
             self.status = self.C.STATUS_USER_CLOSED
-            self._failover.stop()
+            self._flows.stop()
             self._requester.waiting.fail("the user agent has been stopped")
-            self._connectedWaiters.fail(NotConnected("the user agent has been stopped"))
-            self._stopping = Stopping(self, self._dispatcher, self._reactor, self._stopped)
+            self._stopping = Stopping(self._flows, self._dispatcher, self._reactor, self._stopped)
         stopping = self._stopping
         stopping.startAgain = False
         done = stopping.done.add()
@@ -153,35 +181,33 @@ class UserAgent(Emitter):
 
     def whenConnected(self, failAfterFailures: int | None = None) -> Deferred[None]:
         """
-        Wait for a connection.
+        Wait for a connection, by any of the flows.
 
         @param failAfterFailures: After how many servers were given up the
             Deferred fails with L{TransportError}; C{None} means never.
         @return: A Deferred that fires at once where there is one.  It fails
             with L{NotConnected} when the user agent is stopped.
         """
-        if self.way() is not None:
-            return succeed(None)
-        return self._connectedWaiters.add(failAfterFailures)
+        return self._flows.whenConnected(failAfterFailures)
 
     def whenRegistered(self, failAfterFailures: int | None = None) -> Deferred[None]:
         """
-        Wait until the registrar has our binding.
+        Wait until the registrar has a binding of ours, by any of the flows.
 
-        @param failAfterFailures: After how many failures the Deferred fails
-            with L{RegistrationError}; C{None} means never.
+        @param failAfterFailures: After how many failures of each the Deferred
+            fails with L{RegistrationError}; C{None} means never.
         @return: As of L{whenConnected}.
         """
-        return self.registration.whenRegistered(failAfterFailures)
+        return self._flows.whenRegistered(failAfterFailures)
 
     def way(self) -> ITransport | None:
         """
-        Give the transport that a request of ours leaves on now.
+        Give the transport that a request of ours leaves on now: of two flows,
+        the first's, unless that is not registered, or its server does not read.
 
         @return: The transport, connected; C{None} where there is none.
         """
-        transport = self.transport
-        return transport if transport is not None and transport.connected else None
+        return self._flows.way()
 
     def getLogger(self, category: str) -> Logger:
         """Give the outlet for a part's log messages, such as C{sip.transport}."""
@@ -189,15 +215,15 @@ class UserAgent(Emitter):
 
     def register(self) -> None:
         """Register now, if there is a connection, and from now on at each."""
-        self.registration.register()
+        self._flows.register()
 
     def unregister(self) -> Deferred[None]:
         """
-        Remove the binding, and register no more.
+        Remove the bindings, and register no more.
 
         @return: A Deferred that fires when that is over, whatever came of it.
         """
-        return self.registration.unregister()
+        return self._flows.unregister()
 
     # Requests of ours.
 
@@ -305,7 +331,7 @@ class UserAgent(Emitter):
         """
         return self._dispatcher.respond(request, Reply(statusCode, reasonPhrase, headers, body, contentType))
 
-    # What transports call (IUserAgent).  What comes from another than the one in use is stale.
+    # What the first flow's transports call (IUserAgent).
 
     def receiveRequest(self, request: IncomingRequest) -> None:
         """Take a request that passed the sanity check."""
@@ -313,46 +339,19 @@ class UserAgent(Emitter):
 
     def onTransportConnecting(self, transport: ITransport, attempts: int) -> None:
         """Tell of an attempt to connect."""
-        if transport is self.transport:
-            self.emit("connecting", transport, attempts)
+        self._flows.all[0].onTransportConnecting(transport, attempts)
 
     def onTransportConnected(self, transport: ITransport) -> None:
         """Register, and send what has waited."""
-        if transport is not self.transport or self.status == self.C.STATUS_USER_CLOSED:
-            return
-        self.status = self.C.STATUS_READY
-        self.error = None
-        self._failover.connected(servedTransport(transport).server)
-        self.registration.connectionMade()
-        self.emit("connected", transport)
-        self._connectedWaiters.fire()
-        self._requester.waiting.release()
+        self._flows.all[0].onTransportConnected(transport)
 
     def onTransportClosed(self, transport: ITransport) -> None:
         """Fail what was under way on a connection that is gone."""
-        if transport is not self.transport:
-            return
-        served = servedTransport(transport)
-        self._failover.lost(served.server)
-        self.registration.connectionLost()
-        error = served.lastTransportError or TransportError("the connection was closed")
-        self.transactions.transportLost(transport, error)
-        if not served.closed:
-            # Where its user closed it, the transport tells of that by itself.
-            self.emit("disconnected", transport)
-        if self._stopping is not None:
-            self._stopping.connectionClosed()
+        self._flows.all[0].onTransportClosed(transport)
 
     def onTransportError(self, transport: ITransport) -> None:
         """Take the next server."""
-        if transport is not self.transport:
-            return
-        served = servedTransport(transport)
-        self.emit("disconnected", transport)
-        error = served.lastTransportError or TransportError(f"no connection to {served.server.ws_uri}")
-        self._connectedWaiters.failOnce(error)
-        if self.status != self.C.STATUS_USER_CLOSED:
-            self._failover.failed(served.server)
+        self._flows.all[0].onTransportError(transport)
 
     # What its parts call.
 
@@ -360,14 +359,21 @@ class UserAgent(Emitter):
         before, self.status = self.status, self.C.STATUS_STARTING
         self.error = None
         try:
-            self._failover.open()
+            self._flows.open()
         except ConfigurationError:
             self.status = before
             raise
 
-    def _connect(self, server: WsServer) -> None:
-        options = transportOptions(self.configuration, self.counters, self._requester.builder.tokens.random)
-        self._transportFactory(self, server, self._reactor, options=options)
+    def _makeTransport(
+        self, face: IUserAgent, server: WsServer, leave: Callable[[ITransport], bool]
+    ) -> ITransport:
+        random = self._requester.builder.tokens.random
+        options = transportOptions(self.configuration, self.counters, random, leave)
+        return self._transportFactory(face, server, self._reactor, options=options)
+
+    def _connectionClosed(self) -> None:
+        if self._stopping is not None:
+            self._stopping.connectionClosed()
 
     def _stopped(self, startAgain: bool) -> None:
         self._stopping = None

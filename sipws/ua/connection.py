@@ -1,28 +1,43 @@
 """
-Which server a user agent is connected to: the first, the next when one is
-given up, and all of them anew after a while when none is left.
+Which server a flow is connected to: the best, the next when one is given up,
+and all of them anew after a while when none is left.
+
+With C{wsServerRest} a server that was given up is left alone for so long, and
+then is one among the others again: they are gone through for ever.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 from sipws.config import WsServer
 from sipws.errors import ConfigurationError
-from sipws.interfaces import C
 from sipws.transport import RetryPolicy, TransportOptions
 from sipws.ua.events import loggerFor
-from sipws.ua.servers import chooseServer, recoveryDelay
+from sipws.ua.requests import servedTransport
+from sipws.ua.servers import (
+    askedRest,
+    awaken,
+    chooseServer,
+    forgive,
+    recoveryDelay,
+    restedDelay,
+    spreadRecoveryDelay,
+    takeRest,
+)
 from sipws.ua.upgrade import upgradeOf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
     from sipws.config import Configuration
     from sipws.counters import Counters
-    from sipws.ua.agent import UserAgent
+    from sipws.errors import TransportError
+    from sipws.interfaces import ITransport
+    from sipws.ua.flow import Flow
     from sipws.ua.tokens import Randomness
 
 __all__ = ["Failover", "retryPolicy", "transportOptions"]
@@ -32,29 +47,26 @@ _log = loggerFor("sip.ua")
 
 class Failover:
     """
-    Chooses servers for one user agent, and makes its transports.
+    Chooses the servers of one flow.
 
     @ivar attempts: How often in a row all servers have been tried anew.
     """
 
-    __slots__ = ("_clock", "_connect", "_random", "_timer", "_ua", "attempts")
+    __slots__ = ("_clock", "_flow", "_random", "_timer", "attempts")
 
-    def __init__(
-        self,
-        ua: UserAgent,
-        clock: IReactorTime,
-        random: Randomness,
-        connect: Callable[[WsServer], object],
-    ) -> None:
+    def __init__(self, flow: Flow, clock: IReactorTime, random: Randomness) -> None:
         """
-        @param connect: Makes a transport to a server, which assigns itself to the user agent.
+        @param flow: The flow, which makes the transports.
         """
-        self._ua = ua
+        self._flow = flow
         self._clock = clock
         self._random = random
-        self._connect = connect
         self._timer: IDelayedCall | None = None
         self.attempts = 0
+
+    def servers(self) -> Collection[WsServer]:
+        """List the servers that there are."""
+        return self._flow.configuration.wsServers
 
     def open(self) -> None:
         """
@@ -63,22 +75,57 @@ class Failover:
         @raise ConfigurationError: A file with certificates or keys cannot be used.
         """
         self.attempts = 0
-        self._forgive()
+        forgive(self.servers())
         self._connectToBest()
+
+    def join(self) -> None:
+        """Connect to the best server that no other flow has, as soon as there is one."""
+        self.attempts = 0
+        self._connectToNext()
 
     def connected(self, server: WsServer) -> None:
         """Note that a server can be reached."""
-        server.status = WsServer.STATUS_READY
+        forgive([server])
         self.attempts = 0
 
     def lost(self, server: WsServer) -> None:
         """Note that the connection to a server was lost; its transport tries it again."""
         server.status = WsServer.STATUS_DISCONNECTED
 
-    def failed(self, server: WsServer) -> None:
+    def leaves(self, transport: ITransport) -> bool:
+        """
+        Say whether to leave a server that asks to be left alone, rather than
+        to wait for it: where another can be had.
+        """
+        options = self._flow.configuration
+        served = servedTransport(transport)
+        if options.wsServerRest is None or askedRest(served.lastTransportError, retryPolicy(options)) is None:
+            return False
+        others = [server for server in self._free() if server is not served.server]
+        awaken(others, self._clock.seconds())
+        return any(server.status != WsServer.STATUS_ERROR for server in others)
+
+    def failed(self, transport: ITransport) -> None:
         """Give a server up, and connect to the next, or wait where none is left."""
-        server.status = WsServer.STATUS_ERROR
-        self._connectToNext()
+        served: Any = transport
+        self.rest(served.server, served.lastTransportError)
+        options = self._flow.configuration
+        if _isExponential(options) and not served.reconnection_attempts:
+            # Whoever lost this server lost it at this moment, and has not waited since: the next is
+            # not to get them all at once.
+            delay = spreadRecoveryDelay(0, options.wsServerReconnectionTimeout, math.inf, self._random)[0]
+            self._wait(delay, self._connectToNext)
+        else:
+            self._connectToNext()
+
+    def rest(self, server: WsServer, error: TransportError | None) -> None:
+        """Note that a server cannot be reached, and have it rest."""
+        options = self._flow.configuration
+        if options.wsServerRest is None:
+            server.status = WsServer.STATUS_ERROR
+        else:
+            asked = askedRest(error, retryPolicy(options))
+            takeRest(server, self._clock.seconds(), options.wsServerRest, asked)
 
     def stop(self) -> None:
         """End a recovery that is under way."""
@@ -86,11 +133,17 @@ class Failover:
         if timer is not None:
             timer.cancel()
 
+    def _free(self) -> list[WsServer]:
+        """List the servers that no other flow has."""
+        return [server for server in self.servers() if not self._flow.isTaken(server)]
+
     def _connectToBest(self) -> bool:
-        server = chooseServer(self._ua.configuration.wsServers, self._random)
+        if self._flow.configuration.wsServerRest is not None:
+            awaken(self.servers(), self._clock.seconds())
+        server = chooseServer(self._free(), self._random)
         if server is None:
             return False
-        self._connect(server)
+        self._flow.connect(server)
         return True
 
     def _connectToNext(self) -> None:
@@ -102,29 +155,51 @@ class Failover:
             _log.error("cannot connect: {error}", error=error)
             connecting = False
         if not connecting:
-            self._ua.status = C.STATUS_NOT_READY
-            self._ua.error = C.NETWORK_ERROR
+            self._flow.unreachable()
             self._recover()
 
     def _recover(self) -> None:
-        options = self._ua.configuration
-        delay, self.attempts = recoveryDelay(
+        options = self._flow.configuration
+        recovery = spreadRecoveryDelay if _isExponential(options) else recoveryDelay
+        delay, self.attempts = recovery(
             self.attempts,
             options.connectionRecoveryMinInterval,
             options.connectionRecoveryMaxInterval,
             self._random,
         )
-        _log.info("no server can be reached; all are tried anew in {delay:g} seconds", delay=delay)
-        self._timer = self._clock.callLater(delay, self._recovered)
+        if options.wsServerRest is not None:
+            delay = restedDelay(self._free(), self._clock.seconds(), delay)
+        which = "all are" if options.wsServerRest is None else "the next is"
+        _log.info(
+            "no server can be reached; {which} tried anew in {delay:g} seconds", which=which, delay=delay
+        )
+        self._wait(delay, self._recovered)
 
     def _recovered(self) -> None:
-        self._timer = None
-        self._forgive()
+        if self._flow.configuration.wsServerRest is None:
+            forgive(self.servers())
+        else:
+            self._wake()
         self._connectToNext()
 
-    def _forgive(self) -> None:
-        for server in self._ua.configuration.wsServers:
-            server.status = WsServer.STATUS_READY
+    def _wake(self) -> None:
+        """Have those that are rested be tried, and all that do not ask to be left alone where none is."""
+        now, free = self._clock.seconds(), self._free()
+        awaken(free, now)
+        if all(server.status == WsServer.STATUS_ERROR for server in free):
+            forgive(free, now)
+
+    def _wait(self, delay: float, function: Callable[[], None]) -> None:
+        self.stop()
+        self._timer = self._clock.callLater(delay, self._waited, function)
+
+    def _waited(self, function: Callable[[], None]) -> None:
+        self._timer = None
+        function()
+
+
+def _isExponential(configuration: Configuration) -> bool:
+    return configuration.wsServerReconnectionPolicy == "exponential"
 
 
 def retryPolicy(configuration: Configuration) -> RetryPolicy:
@@ -140,13 +215,17 @@ def retryPolicy(configuration: Configuration) -> RetryPolicy:
 
 
 def transportOptions(
-    configuration: Configuration, counters: Counters, random: Randomness
+    configuration: Configuration,
+    counters: Counters,
+    random: Randomness,
+    leave: Callable[[Any], bool] | None = None,
 ) -> TransportOptions:
     """Take what concerns a transport out of a configuration."""
     return TransportOptions(
         counters=counters,
         random=random,
         retry=retryPolicy(configuration),
+        leave=leave,
         keepAliveInterval=configuration.keepAliveInterval,
         keepAliveTimeout=configuration.keepAliveTimeout,
         keepAliveMisses=configuration.keepAliveMisses,

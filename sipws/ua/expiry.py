@@ -59,7 +59,9 @@ def _deltaSeconds(text: str | None) -> int | None:
     return None if match is None else int(match[1])
 
 
-def grantedExpires(response: IncomingResponse, uri: URI, requested: int) -> int | None:
+def grantedExpires(
+    response: IncomingResponse, uri: URI, requested: int, regID: int | None = None
+) -> int | None:
     """
     Say for how long a binding was granted.
 
@@ -70,19 +72,23 @@ def grantedExpires(response: IncomingResponse, uri: URI, requested: int) -> int 
     @param response: A 2xx to a REGISTER.
     @param uri: The URI of our Contact.
     @param requested: What was asked for, in seconds.
+    @param regID: The C{reg-id} of the flow: others may have the same Contact
+        (RFC 5626 section 6), and one that is listed with another is theirs.
     @return: Seconds; C{None} where the response lists bindings but not ours.
     """
     total = len(response.getHeaders("Contact"))
     expires = _deltaSeconds(response.getHeader("Expires"))
     if total:
-        found, own = _ownExpires(response, total, uri)
+        found, own = _ownExpires(response, total, uri, regID)
         if not found:
             return None
         expires = expires if own is None else own
     return requested if expires is None else min(expires, requested)
 
 
-def _ownExpires(response: IncomingResponse, total: int, uri: URI) -> tuple[bool, int | None]:
+def _ownExpires(
+    response: IncomingResponse, total: int, uri: URI, regID: int | None
+) -> tuple[bool, int | None]:
     """Find our Contact among all that are listed, and its C{expires}; one that cannot be read may be ours."""
     unreadable = False
     for index in range(total):
@@ -94,7 +100,9 @@ def _ownExpires(response: IncomingResponse, total: int, uri: URI) -> tuple[bool,
         listed = getattr(contact, "uri", None)
         # The user part is random and ours alone.  Parameters are not compared:
         # registrars add theirs.
-        if listed is not None and listed.user == uri.user and listed.host.lower() == uri.host.lower():
+        if listed is None or listed.user != uri.user or listed.host.lower() != uri.host.lower():
+            continue
+        if regID is None or contact.parameters.get("reg-id", str(regID)) == str(regID):
             return True, _deltaSeconds(contact.parameters.get("expires"))
     return unreadable, None
 

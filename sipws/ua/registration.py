@@ -1,16 +1,12 @@
 """
-Registration (RFC 3261 section 10.2): a state machine as a table, and the
-class that drives it.
-
-L{TABLE} is all there is to know of the order of things; a pair that it does
-not list is ignored.  The methods of L{Registration} that it names are the
+Registration (RFC 3261 section 10.2): L{Registration}, which drives the state
+machine of L{sipws.ua.registering}.  The methods that the table names are the
 actions.
 """
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -27,12 +23,14 @@ from sipws.ua.expiry import (
     retryAfter,
     retryDelay,
 )
+from sipws.ua.registering import TABLE, Event, State
 from sipws.ua.waiters import Waiters
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
     from twisted.python.failure import Failure
 
+    from sipws.interfaces import ITransport
     from sipws.message import IncomingResponse, OutgoingRequest
     from sipws.ua.client import Requester
 
@@ -41,80 +39,29 @@ __all__ = ["TABLE", "Event", "Registration", "State"]
 _log = loggerFor("sip.ua.registration")
 
 
-class State(Enum):
-    """Where a registration stands."""
+class IPlace(Protocol):
+    """What a registration is for: a flow."""
 
-    IDLE = "nothing is asked for, or there is no connection"
-    REGISTERING = "a REGISTER is out"
-    REGISTERED = "the binding is good, and will be refreshed"
-    WAITING = "a REGISTER came to nothing, and will be tried again"
-    WITHDRAWING = "a REGISTER is out, and the binding is to go as soon as it is answered"
-    UNREGISTERING = "a REGISTER that removes the binding is out"
-    RESTORING = "such a REGISTER is out, and the binding is to be made anew when it is answered"
+    transport: ITransport | None
+    regID: int
+
+    def unregistered(self, response: IncomingResponse | None, cause: str | None) -> None:
+        """Its binding is gone."""
 
 
-class Event(Enum):
-    """What happens to a registration."""
+class IMover(Protocol):
+    """What moves a registration to another connection."""
 
-    WANTED = "there is a connection, or the user asks"
-    UNWANTED = "the user asks for its end"
-    ACCEPTED = "a 2xx that lists our binding, or the end of it where that was asked for"
-    BRIEF = "a 423 that asks for a longer time, once"
-    REFUSED = "any other final response, none in time, or one that makes no sense"
-    DUE = "the time to refresh, or to try again"
-    EXPIRED = "the time that the binding was granted for is over"
-    LOST = "the connection is gone"
+    def registered(self) -> None:
+        """The binding is the new connection's."""
 
-
-#: What happens when, and where that leads: (state, event) -> (actions, next state).
-TABLE: dict[tuple[State, Event], tuple[tuple[str, ...], State]] = {
-    (State.IDLE, Event.WANTED): (("send",), State.REGISTERING),
-    (State.IDLE, Event.UNWANTED): (("settle",), State.IDLE),
-    (State.REGISTERING, Event.ACCEPTED): (("keep", "announce"), State.REGISTERED),
-    (State.REGISTERING, Event.BRIEF): (("send",), State.REGISTERING),
-    (State.REGISTERING, Event.REFUSED): (("retry", "announceFailure"), State.WAITING),
-    (State.REGISTERING, Event.EXPIRED): (("announceEnd",), State.REGISTERING),
-    (State.REGISTERING, Event.LOST): (("abandon", "announceEnd"), State.IDLE),
-    # RFC 3261 section 10.2: "UAs MUST NOT send a new registration [...] until they have
-    # received a final response from the registrar for the previous one or the previous
-    # REGISTER request has timed out."
-    (State.REGISTERING, Event.UNWANTED): ((), State.WITHDRAWING),
-    (State.REGISTERED, Event.WANTED): (("send",), State.REGISTERING),
-    (State.REGISTERED, Event.DUE): (("send",), State.REGISTERING),
-    # Granted for less than the least time between two refreshes: the next one stays where it is.
-    (State.REGISTERED, Event.EXPIRED): (("announceEnd",), State.WAITING),
-    (State.REGISTERED, Event.LOST): (("abandon", "announceEnd"), State.IDLE),
-    (State.REGISTERED, Event.UNWANTED): (("remove",), State.UNREGISTERING),
-    (State.WAITING, Event.WANTED): (("send",), State.REGISTERING),
-    (State.WAITING, Event.DUE): (("send",), State.REGISTERING),
-    (State.WAITING, Event.EXPIRED): (("announceEnd",), State.WAITING),
-    (State.WAITING, Event.LOST): (("abandon", "announceEnd"), State.IDLE),
-    # The binding may be there all the same: a refresh may have been refused, or an answer lost.
-    (State.WAITING, Event.UNWANTED): (("remove",), State.UNREGISTERING),
-    (State.WITHDRAWING, Event.ACCEPTED): (("remove",), State.UNREGISTERING),
-    (State.WITHDRAWING, Event.BRIEF): (("remove",), State.UNREGISTERING),
-    (State.WITHDRAWING, Event.REFUSED): (("remove",), State.UNREGISTERING),
-    (State.WITHDRAWING, Event.EXPIRED): (("announceEnd",), State.WITHDRAWING),
-    (State.WITHDRAWING, Event.LOST): (("abandon", "announceEnd", "settle"), State.IDLE),
-    (State.WITHDRAWING, Event.WANTED): (("settle",), State.REGISTERING),
-    (State.UNREGISTERING, Event.ACCEPTED): (("abandon", "announceEnd", "settle"), State.IDLE),
-    (State.UNREGISTERING, Event.BRIEF): (("abandon", "announceEnd", "settle"), State.IDLE),
-    (State.UNREGISTERING, Event.REFUSED): (("abandon", "announceEnd", "settle"), State.IDLE),
-    (State.UNREGISTERING, Event.EXPIRED): (("announceEnd",), State.UNREGISTERING),
-    (State.UNREGISTERING, Event.LOST): (("abandon", "announceEnd", "settle"), State.IDLE),
-    (State.UNREGISTERING, Event.WANTED): ((), State.RESTORING),
-    (State.RESTORING, Event.ACCEPTED): (("announceEnd", "settle", "send"), State.REGISTERING),
-    (State.RESTORING, Event.BRIEF): (("announceEnd", "settle", "send"), State.REGISTERING),
-    (State.RESTORING, Event.REFUSED): (("announceEnd", "settle", "send"), State.REGISTERING),
-    (State.RESTORING, Event.EXPIRED): (("announceEnd",), State.RESTORING),
-    (State.RESTORING, Event.LOST): (("abandon", "announceEnd", "settle"), State.IDLE),
-    (State.RESTORING, Event.UNWANTED): ((), State.UNREGISTERING),
-}
+    def refused(self) -> None:
+        """It could not be made that, or is not to be."""
 
 
 class Registration:
     """
-    Keeps one user agent registered.
+    Keeps one flow registered.
 
     @ivar state: Where it stands.
     @ivar wanted: Whether it registers whenever there is a connection.
@@ -134,11 +81,14 @@ class Registration:
         "_due",
         "_expiresAt",
         "_expiry",
+        "_flow",
         "_flowTimer",
+        "_mover",
         "_raised",
         "_registeredWaiters",
         "_requester",
         "_settledWaiters",
+        "_target",
         "expires",
         "failures",
         "granted",
@@ -147,10 +97,19 @@ class Registration:
         "wanted",
     )
 
-    def __init__(self, requester: Requester, clock: IReactorTime) -> None:
+    def __init__(self, requester: Requester, clock: IReactorTime, flow: IPlace) -> None:
+        """
+        @param requester: What sends the REGISTERs.
+        @param clock: The clock.
+        @param flow: What it is the registration of.
+        """
         options = requester.ua.configuration
         self._requester = requester
         self._clock = clock
+        self._flow = flow
+        # The connection that it is being moved to, and who is told what comes of it.
+        self._target: ITransport | None = None
+        self._mover: IMover | None = None
         self.state = State.IDLE
         self.wanted = options.register
         self.registered = False
@@ -179,7 +138,7 @@ class Registration:
     def register(self) -> None:
         """Register now, if there is a connection, and from now on at each."""
         self.wanted = True
-        transport = self._requester.ua.transport
+        transport = self._flow.transport
         if transport is not None and transport.connected:
             self._feed(Event.WANTED)
 
@@ -223,6 +182,19 @@ class Registration:
     def connectionLost(self) -> None:
         """The connection is gone, and with it the flow that the binding stands for."""
         self._feed(Event.LOST, None, CONNECTION_ERROR)
+
+    def move(self, transport: ITransport, mover: IMover) -> None:
+        """
+        Make the binding that of a new connection, by registering over it.
+
+        @param transport: The connection.
+        @param mover: Told of what comes of it: at once where there is no binding.
+        """
+        if (self.state, Event.MOVE) not in TABLE:
+            mover.registered()
+            return
+        self._target, self._mover = transport, mover
+        self._feed(Event.MOVE)
 
     def stop(self) -> None:
         """End everything at once: no timer is left, and nobody waits."""
@@ -281,7 +253,7 @@ class Registration:
             return Event.REFUSED, causeOfStatus(status)
         if self.state in (State.UNREGISTERING, State.RESTORING):
             return Event.ACCEPTED, None
-        granted = grantedExpires(response, self._contactURI(), self.expires)
+        granted = grantedExpires(response, self._contactURI(), self.expires, self._flow.regID)
         if not granted:
             # The binding is not there: the registrar took it away, or never made it.
             _log.warn("a {status} to REGISTER without our binding", status=status)
@@ -371,7 +343,21 @@ class Registration:
         self._cancelExpiry()
         if self.registered:
             self.registered = False
-            self._requester.ua.emit("unregistered", response, cause)
+            self._flow.unregistered(response, cause)
+
+    def _arrive(self, response: IncomingResponse | None, cause: str | None) -> None:
+        mover = self._stopMoving()
+        if mover is not None:
+            mover.registered()
+
+    def _stay(self, response: IncomingResponse | None, cause: str | None) -> None:
+        mover = self._stopMoving()
+        if mover is not None:
+            mover.refused()
+
+    def _stopMoving(self) -> IMover | None:
+        mover, self._mover, self._target = self._mover, None, None
+        return mover
 
     def _settle(self, response: IncomingResponse | None, cause: str | None) -> None:
         self._settledWaiters.fire()
@@ -381,7 +367,8 @@ class Registration:
     def _submit(self, expires: int) -> None:
         """Send a REGISTER, and hear only of this one from now on."""
         self._attempt += 1
-        sent = self._requester.send(self._build(expires), nextCSeq=self._nextCSeq)
+        way = self._target or self._flow.transport
+        sent = self._requester.send(self._build(expires), nextCSeq=self._nextCSeq, transport=way)
         arguments = self._attempt, expires
         sent.addCallbacks(self._answered, self._failed, callbackArgs=arguments, errbackArgs=arguments)
 
@@ -389,7 +376,7 @@ class Registration:
         builder = self._requester.builder
         if self._callID is None:
             self._callID = builder.identity.callIDPrefix + builder.tokens.identifiers()[1]
-        return builder.register(self._callID, self._nextCSeq(self._cseq), expires)
+        return builder.register(self._callID, self._nextCSeq(self._cseq), expires, self._flow.regID)
 
     def _nextCSeq(self, previous: int) -> int:
         # RFC 3261 section 10.2: "A UA MUST increment the CSeq value by one for each REGISTER
@@ -434,6 +421,8 @@ class Registration:
         "announceFailure": _announceFailure,
         "announceEnd": _announceEnd,
         "settle": _settle,
+        "arrive": _arrive,
+        "stay": _stay,
     }
 
 

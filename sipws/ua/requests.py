@@ -76,6 +76,7 @@ _NOT_IN_USER = re.compile(r"[^A-Za-z0-9\-_.!~*'()&=+$,;?/%]")
 class IServedTransport(Protocol):
     """What a user agent's own transport has beside what L{ITransport} promises."""
 
+    ua: Any
     server: WsServer
     closed: bool
     lastTransportError: TransportError | None
@@ -157,13 +158,14 @@ class RequestBuilder:
             _addHeaders(request, headers, tag)
         return request
 
-    def register(self, callID: str, cseq: int, expires: int) -> OutgoingRequest:
+    def register(self, callID: str, cseq: int, expires: int, regID: int = 1) -> OutgoingRequest:
         """
         Build a REGISTER (RFC 3261 section 10.2), for L{address}.
 
         @param callID: The Call-ID of all of them.
         @param cseq: One higher than that of the last.
         @param expires: For how long, in seconds; 0 removes the binding.
+        @param regID: Which of the flows it is for, where there is an instance.
         """
         options = self.identity.configuration
         assert options.registrarServer is not None
@@ -171,7 +173,7 @@ class RequestBuilder:
         contact = f"<{self.identity.contact}>;expires={expires}"
         if options.instanceId is not None:
             # RFC 5626 section 4.2.1: the instance, the flow, and what the registrar must know of.
-            contact += f';+sip.instance="<urn:uuid:{options.instanceId}>";reg-id=1'
+            contact += f';+sip.instance="<urn:uuid:{options.instanceId}>";reg-id={regID}'
             tags = (*dict.fromkeys(("path", "outbound", *tags)),)
         return self.build(
             "REGISTER",

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
     from twisted.python.failure import Failure
 
-    from sipws.ua.agent import UserAgent
     from sipws.ua.dispatch import Dispatcher
+    from sipws.ua.flow import Flows
 
 __all__ = ["Stopping"]
 
@@ -40,7 +40,7 @@ class Stopping:
 
     def __init__(
         self,
-        ua: UserAgent,
+        flows: Flows,
         dispatcher: Dispatcher,
         clock: IReactorTime,
         finished: Callable[[bool], None],
@@ -48,8 +48,9 @@ class Stopping:
         """
         @param finished: Called at the end, with C{startAgain}.
         """
-        options = ua.configuration
-        self._ua = ua
+        options = flows.ua.configuration
+        self._flows = flows
+        self._ua = flows.ua
         self._dispatcher = dispatcher
         self._clock = clock
         self._finished = finished
@@ -71,7 +72,9 @@ class Stopping:
         finished.addCallback(self._close)
 
     def connectionClosed(self) -> None:
-        """The WebSocket is closed."""
+        """A WebSocket is closed."""
+        if self._closing is None or any(each.connected for each in self._flows.transports()):
+            return
         timer, self._closing = self._closing, None
         if timer is not None:
             timer.cancel()
@@ -79,10 +82,9 @@ class Stopping:
 
     async def _finish(self) -> None:
         """Unregister, and let what is open come to its end."""
-        transport = self._ua.transport
-        if transport is not None and transport.connected:
+        if self._ua.way() is not None:
             self._dispatcher.refuseCalls()
-            await self._ua.registration.withdraw()
+            await self._flows.withdraw()
             await self._dispatcher.whenAnswered()
             await self._ua.transactions.whenIdle()
 
@@ -94,18 +96,21 @@ class Stopping:
 
     def _close(self, _: None) -> None:
         ua = self._ua
-        ua.registration.stop()
+        self._flows.end()
         self._dispatcher.stop()
         ua.transactions.close(NotConnected("the user agent has been stopped"))
-        transport = ua.transport
-        if transport is not None and transport.connected:
-            # onTransportClosed tells of the end.
-            self._closing = self._clock.callLater(self._closeTimeout, self._closeTimedOut)
-            servedTransport(transport).disconnect()
+        transports = self._flows.transports()
+        connected = [transport for transport in transports if transport.connected]
+        for transport in transports:
+            if not transport.connected:
+                servedTransport(transport).disconnect()
+        if not connected:
+            self._end()
             return
-        if transport is not None:
+        # onTransportClosed tells of the end of each.
+        self._closing = self._clock.callLater(self._closeTimeout, self._closeTimedOut)
+        for transport in connected:
             servedTransport(transport).disconnect()
-        self._end()
 
     def _closeTimedOut(self) -> None:
         self._closing = None

@@ -835,7 +835,13 @@ class TestTable:
 
     def test_aRegisterIsOutWhereverOneIsSaidToBe(self) -> None:
         for row, (actions, state) in TABLE.items():
-            out = {State.REGISTERING, State.WITHDRAWING, State.UNREGISTERING, State.RESTORING}
+            out = {
+                State.REGISTERING,
+                State.WITHDRAWING,
+                State.UNREGISTERING,
+                State.RESTORING,
+                State.MOVING,
+            }
             sends = bool({"send", "remove"} & set(actions))
             entersFromRest = row[0] not in out and state in out
             answered = row[1] in (Event.ACCEPTED, Event.BRIEF, Event.REFUSED)
@@ -873,6 +879,14 @@ class TestTable:
         (State.UNREGISTERING, Event.DUE): "no timer runs",
         (State.RESTORING, Event.WANTED): "it is being done",
         (State.RESTORING, Event.DUE): "no timer runs",
+        (State.IDLE, Event.MOVE): "there is nothing to move",
+        (State.REGISTERING, Event.MOVE): "the moment is not quiet",
+        (State.WITHDRAWING, Event.MOVE): "the moment is not quiet",
+        (State.UNREGISTERING, Event.MOVE): "the moment is not quiet",
+        (State.RESTORING, Event.MOVE): "the moment is not quiet",
+        (State.MOVING, Event.MOVE): "it is being done",
+        (State.MOVING, Event.WANTED): "it is being done",
+        (State.MOVING, Event.DUE): "no timer runs",
     }
 
     def test_whatItDoesNotListIsIgnoredOnPurpose(self) -> None:
