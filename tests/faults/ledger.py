@@ -44,21 +44,24 @@ class Answered:
 @attrs.frozen
 class Failed:
     """
-    It failed.
+    It failed.  The error itself would keep the request.
 
-    @ivar error: With what.
+    @ivar kind: With what kind of error.
+    @ivar text: What that says.
+    @ivar sent: Whether the request had left, as far as the error says.
     """
 
-    error: BaseException
+    kind: type[BaseException]
+    text: str
+    sent: bool | None
 
-    @property
-    def sent(self) -> bool | None:
-        """Whether it had left, as far as the error says."""
-        return getattr(self.error, "sent", None)
+    @classmethod
+    def by(cls, error: BaseException) -> Failed:
+        """Take from an error what is of interest."""
+        return cls(type(error), str(error), getattr(error, "sent", None))
 
     def __str__(self) -> str:
-        said = {True: ", sent", False: ", not sent", None: ""}[self.sent]
-        return type(self.error).__name__ + said
+        return self.kind.__name__ + {True: ", sent", False: ", not sent", None: ""}[self.sent]
 
 
 @attrs.define
@@ -179,8 +182,7 @@ class Ledger:
 
     def _failed(self, failure: Failure, entry: Entry) -> None:
         assert failure.value is not None
-        # A traceback would keep what it ran through alive.
-        self._end(entry, Failed(failure.value.with_traceback(None)))
+        self._end(entry, Failed.by(failure.value))
 
     def _end(self, entry: Entry, outcome: Answered | Failed) -> None:
         if not entry.outcomes:
@@ -199,10 +201,10 @@ def _wrongs(entry: Entry) -> list[str]:
         if isinstance(outcome, Answered):
             if outcome.status == 200 and not entry.arrivals:
                 wrongs.append("it was accepted, but has not arrived")
-        elif not isinstance(outcome.error, SIPError):
-            wrongs.append(f"its failure is none of ours: {outcome.error!r}")
-        elif isinstance(outcome.error, TransportError) and outcome.sent is None:
-            wrongs.append(f"its failure does not say whether it had left: {outcome.error!r}")
+        elif not issubclass(outcome.kind, SIPError):
+            wrongs.append(f"its failure is none of ours: {outcome.text}")
+        elif issubclass(outcome.kind, TransportError) and outcome.sent is None:
+            wrongs.append(f"its failure does not say whether it had left: {outcome.text}")
         elif outcome.sent is False and entry.arrivals:
             wrongs.append("it had not left, but has arrived")
     return wrongs
@@ -215,9 +217,9 @@ def _kind(outcome: Answered | Failed) -> str:
     """Say which counter counts an outcome."""
     if isinstance(outcome, Answered):
         return "responses"
-    if isinstance(outcome.error, TransactionTimeout):
+    if issubclass(outcome.kind, TransactionTimeout):
         return "timeouts"
-    if isinstance(outcome.error, TransactionCancelled):
+    if issubclass(outcome.kind, TransactionCancelled):
         return "cancellations"
     if outcome.sent is None:
         return "otherFailures"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
     from twisted.python.failure import Failure
 
-__all__ = ["End", "Link", "Surroundings"]
+__all__ = ["End", "Link", "Surroundings", "quietFactory"]
 
 END_OF_HEADERS = b"\r\n\r\n"
 
@@ -150,7 +150,7 @@ class Link:
     def forward(self, terminated: bool = False) -> None:
         """Connect it to the server; what the client says meanwhile is held."""
         server = End(self, self.down, self.up)
-        connecting = self._proxy.endpoint(terminated).connect(Factory.forProtocol(lambda: server))
+        connecting = self._proxy.endpoint(terminated).connect(quietFactory(server))
         self._connecting = connecting
         connecting.addCallbacks(self._connected, self._unreachable)
 
@@ -260,6 +260,17 @@ class Link:
         self.up.close()
         self.down.close()
         self._proxy.linkEnded(self)
+
+
+def quietFactory(end: End) -> Factory[End]:
+    """
+    Make the factory of one end.
+
+    It is not logged: what is logged before anybody has begun to listen is kept for whoever does.
+    """
+    factory = Factory.forProtocol(lambda: end)
+    factory.noisy = False
+    return factory
 
 
 class _Response:

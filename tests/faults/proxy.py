@@ -24,7 +24,7 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from tests.faults.faults import Cut, Door, Fault, Forward, Identity, Plain, Shape
-from tests.faults.link import Link
+from tests.faults.link import Link, quietFactory
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, IListeningPort, IProtocol, IStreamClientEndpoint
@@ -162,8 +162,8 @@ class FaultProxy:
         identity = self.door.identity or self.identity
         if identity is None or not self.door.terminates:
             return link.client
-        factory = Factory.forProtocol(lambda: link.client)
-        return TLSMemoryBIOFactory(identity.asServer(), False, factory).buildProtocol(address)
+        tls = TLSMemoryBIOFactory(identity.asServer(), False, quietFactory(link.client))
+        return tls.buildProtocol(address)
 
 
 class _Acceptor(Factory):
