@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.logger import Logger
 
-from sipws.errors import NotConnected
+from sipws.errors import Congested, NotConnected, TransportError
 from sipws.transaction.machines import Event, Machine, State, Timer
 
 if TYPE_CHECKING:
-    from sipws.errors import SIPError, TransportError
+    from sipws.errors import SIPError
     from sipws.interfaces import ITransport
     from sipws.message import OutgoingRequest, OutgoingResponse
     from sipws.transaction.delays import Delay
@@ -136,13 +136,21 @@ class Transaction:
 
     def _send(self, message: OutgoingRequest | OutgoingResponse) -> bool:
         """Send a message; where that is impossible, that is the next event."""
+        error: TransportError
         try:
             if self.transport.send(message):
                 return True
-        except Exception:  # noqa: BLE001 - a foreign transport that breaks its promise
+            error = _unsent(message, self.transport)
+        except Exception as cause:  # noqa: BLE001 - a foreign transport that breaks its promise
             self._log.failure("the transport failed to send a {method}", method=self.method)
-        self._follow(Event.TRANSPORT_ERROR, NotConnected("there is no connection", request=message))
+            # How far it came nobody knows.
+            error = TransportError("the transport failed", request=message, sent=True)
+            error.__cause__ = cause
+        self._failedToSend(error)
         return False
+
+    def _failedToSend(self, error: TransportError) -> None:
+        self._follow(Event.TRANSPORT_ERROR, error)
 
     def _call(self, callback: Callable[..., object], *args: object) -> None:
         """Call back the user: nothing that it raises reaches the machine."""
@@ -190,6 +198,13 @@ def compileTable(kind: type[Transaction], timers: Timers) -> CompiledTable:
             actions += more
         compiled[state][event] = (target, timer, tuple(kind.ACTIONS[action] for action in actions))
     return compiled
+
+
+def _unsent(message: OutgoingRequest | OutgoingResponse, transport: ITransport) -> TransportError:
+    """Say why a transport has not taken a message."""
+    if transport.connected:
+        return Congested("too much waits for a peer that does not read", request=message, sent=False)
+    return NotConnected("there is no connection", request=message, sent=False)
 
 
 def _states(machine: Machine) -> list[str]:

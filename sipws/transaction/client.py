@@ -3,19 +3,18 @@ Client transactions (RFC 3261 section 17.1): a request out, a Deferred back.
 
 The Deferred fires with the first final response, of whatever class.  It fails
 with L{TransactionTimeout}, L{TransportError} or L{TransactionCancelled}, each
-with the request that was sent.
+with the request, and whether that had left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
-from sipws.errors import SIPError, TransactionCancelled, TransactionTimeout
+from sipws.errors import SIPError, TransactionCancelled, TransactionError, TransactionTimeout, TransportError
 from sipws.interfaces import IClientTransaction
 from sipws.transaction.base import Transaction
 from sipws.transaction.machines import INVITE_CLIENT, NON_INVITE_CLIENT, Action, Event
@@ -72,13 +71,15 @@ class ClientTransaction(Transaction):
         L{TransactionCancelled} then, at once.
 
         @return: A Deferred of the final response.  It fails with
-            L{LimitExceeded} where too many transactions are open.
+            L{LimitExceeded} where too many transactions are open, and where
+            the transport does not take the request with L{NotConnected}, or
+            with L{Congested} if it is connected.
         @raise ValueError: The request has no branch, or that of an open transaction.
         """
         try:
             self.transactions.addClient(self)
         except SIPError as error:
-            return fail(_about(error, self.request))
+            return fail(_about(error, self.request, sent=False))
         result: Deferred[IncomingResponse] = Deferred(self._giveUp)
         self._result = result
         self._follow(Event.START)
@@ -106,7 +107,7 @@ class ClientTransaction(Transaction):
             result.errback(error)
 
     def _abandoned(self, error: SIPError) -> None:
-        self._fail(_about(error, self.request))
+        self._fail(_about(error, self.request, sent=True))
 
     # The actions of the tables.
 
@@ -124,13 +125,14 @@ class ClientTransaction(Transaction):
 
     def _timeoutToTU(self, _: object) -> None:
         reason = f"no final response to {self.method} within {self.transactions.timers.F:g} seconds"
-        self._fail(TransactionTimeout(reason, request=self.request))
+        self._fail(TransactionTimeout(reason, request=self.request, sent=True))
 
     def _errorToTU(self, error: SIPError) -> None:
-        self._fail(_about(error, self.request))
+        # What was not sent has an error of its own already.
+        self._fail(_about(error, self.request, sent=True))
 
     def _cancelledToTU(self, _: object) -> None:
-        self._fail(TransactionCancelled(f"the {self.method} was cancelled", request=self.request))
+        self._fail(TransactionCancelled(f"the {self.method} was cancelled", request=self.request, sent=True))
 
     ACTIONS = {
         Action.SEND_REQUEST: _sendRequest,
@@ -264,14 +266,11 @@ def _eventOf(statusCode: int) -> str:
     return Event.SUCCESS if statusCode < 300 else Event.FAILURE
 
 
-def _about(error: SIPError, request: OutgoingRequest) -> SIPError:
+def _about(error: SIPError, request: OutgoingRequest, *, sent: bool) -> SIPError:
     """Make an error that concerns a whole connection one of this request's own."""
-    if getattr(error, "request", request) is request:
-        return error
-    own: Any = copy(error)
-    own.request = request
-    own.__cause__ = error.__cause__
-    return own  # type: ignore[no-any-return]
+    if isinstance(error, (TransportError, TransactionError)) and error.request is not request:
+        return error.about(request, sent=sent)
+    return error
 
 
 def _ignore(_: object) -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sipws.errors import Congested
 from sipws.message import OutgoingResponse
 from sipws.transaction.base import Transaction
 from sipws.transaction.machines import INVITE_SERVER, NON_INVITE_SERVER, Action, Event
 
 if TYPE_CHECKING:
-    from sipws.errors import SIPError
+    from sipws.errors import SIPError, TransportError
     from sipws.interfaces import ITransport
     from sipws.message import IncomingRequest
     from sipws.transaction.table import Transactions
@@ -52,7 +53,8 @@ class ServerTransaction(Transaction):
         @param request: A request that matches no open transaction.
         @param transport: What it came on, and its responses go back on.
         @param transactions: Where it is found while it is open.
-        @param onTransportLost: Called when a response could not be sent, or none could be any more.
+        @param onTransportLost: Called once, when a response could not be sent,
+            or none could be any more; C{None}: C{onServerLost} of the table is.
         @raise LimitExceeded: Too many transactions are open.
         """
         super().__init__(transport, transactions)
@@ -108,9 +110,20 @@ class ServerTransaction(Transaction):
         self._sendResponse(OutgoingResponse(self.request, 100))
 
     def _errorToTU(self, error: SIPError) -> None:
-        callback, self._onTransportLost = self._onTransportLost, None
+        callback, self._onTransportLost = self._onTransportLost, _ignore
         if callback is not None:
             self._call(callback, error)
+        elif self.transactions.onServerLost is not None:
+            self._call(self.transactions.onServerLost, self, error)
+
+    def _failedToSend(self, error: TransportError) -> None:
+        response = error.request
+        if isinstance(error, Congested) and _isProvisional(response):
+            # The connection is there, and may have room for the next one, which counts.
+            return
+        if not self._follow(Event.TRANSPORT_ERROR, error):
+            # On a reliable transport, it is over with its final response (timer J).
+            self._errorToTU(error)
 
     ACTIONS = {
         Action.SEND_RESPONSE: _sendResponse,
@@ -199,3 +212,11 @@ class InviteServerTransaction(ServerTransaction):
         Action.ACK_TO_TU: _ackToTU,
         Action.TIMEOUT_TO_TU: _timeoutToTU,
     }
+
+
+def _isProvisional(response: object) -> bool:
+    return isinstance(response, OutgoingResponse) and response.statusCode < 200
+
+
+def _ignore(_: object) -> None:
+    """Take what has been told already."""

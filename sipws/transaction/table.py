@@ -5,7 +5,7 @@ belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,9 @@ class Transactions:
     @ivar nict: The other client transactions, by branch.
     @ivar ist: The INVITE server transactions; see L{ServerTable}.
     @ivar nist: The other server transactions, likewise.
+    @ivar onServerLost: Called with a server transaction, and the error, when
+        one of its responses could not be sent, or none can be any more; for
+        those that have no C{onTransportLost} of their own.
     """
 
     __slots__ = (
@@ -65,6 +68,7 @@ class Transactions:
         "limit",
         "nict",
         "nist",
+        "onServerLost",
         "timers",
     )
 
@@ -90,6 +94,7 @@ class Transactions:
         self._acks: dict[str, ServerTransaction] = {}
         self._waiting: list[Deferred[None]] = []
         self._closing: SIPError | None = None
+        self.onServerLost: Callable[[ServerTransaction, SIPError], object] | None = None
 
     def __len__(self) -> int:
         return len(self.ict) + len(self.nict) + len(self.ist) + len(self.nist)

@@ -24,16 +24,22 @@ _numbers = count(1)
 
 @implementer(ITransport)
 class FakeTransport:
-    """Keeps what is sent, while it is connected."""
+    """
+    Keeps what is sent, while it is connected.
+
+    @ivar congested: Whether it takes nothing, though it is connected.
+    """
 
     def __init__(self) -> None:
         self.connected = True
+        self.congested = False
         self.sent: list[Any] = []
 
     def send(self, msg: OutgoingRequest | OutgoingResponse | bytes | str) -> bool:
-        if self.connected:
+        taken = self.connected and not self.congested
+        if taken:
             self.sent.append(msg)
-        return self.connected
+        return taken
 
     def take(self) -> list[Any]:
         """Give what was sent since the last time."""

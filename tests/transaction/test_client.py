@@ -11,9 +11,12 @@ from zope.interface.verify import verifyObject
 
 from sipws.errors import (
     CertificateRefused,
+    Congested,
     HandshakeRefused,
     LimitExceeded,
+    NoServers,
     NotConnected,
+    PeerSilent,
     TransactionCancelled,
     TransactionTimeout,
     TransportError,
@@ -120,6 +123,7 @@ class TestAnyRequest:
         run.clock.advance(0.01)
         (error,) = run.results
         assert isinstance(error, TransactionTimeout)
+        assert error.sent is True
         assert error.request is run.request
         assert f"no final response to {method} within 32 seconds" in str(error)
         assert run.isOver()
@@ -133,7 +137,17 @@ class TestAnyRequest:
         run.start()
         (error,) = run.results
         assert isinstance(error, NotConnected)
-        assert error.request is run.request
+        assert (error.request, error.sent) == (run.request, False)
+        assert run.isOver()
+
+    @pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
+    def test_oneThatAConnectionDoesNotTakeFailsAtOnceToo(self, method: str) -> None:
+        run = Running(method)
+        run.transport.congested = True
+        run.start()
+        (error,) = run.results
+        assert type(error) is Congested
+        assert (error.request, error.sent) == (run.request, False)
         assert run.isOver()
 
     @pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
@@ -149,14 +163,17 @@ class TestAnyRequest:
         assert type(error) is TransportError
         assert error.request is run.request
         assert (error.reason, error.code, str(error)) == (lost.reason, lost.code, str(lost))
-        assert error.__cause__ is lost.__cause__
-        assert lost.request is None
+        assert error.__cause__ is lost
+        assert error.sent is True
+        assert (lost.request, lost.sent) == (None, None)
         assert run.isOver()
 
     @pytest.mark.parametrize(
         "lost",
         [
             NotConnected("no WebSocket"),
+            PeerSilent("no sign of life", code=1006),
+            NoServers("no records", domain="example.org"),
             HandshakeRefused("no subprotocol", status=401),
             CertificateRefused("expired"),
             TransactionCancelled("stopped"),
@@ -170,8 +187,9 @@ class TestAnyRequest:
         for run in runs:
             (error,) = run.results
             assert type(error) is type(lost)
-            assert error.request is run.request
+            assert (error.request, error.sent) == (run.request, True)
             assert (str(error), error.reason) == (str(lost), lost.reason)
+            assert vars(error).keys() == vars(lost).keys()
             assert getattr(error, "status", None) == getattr(lost, "status", None)
         assert lost.request is None
 
@@ -212,7 +230,7 @@ class TestAnyRequest:
         assert run.isOver()
 
     @pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
-    def test_aTransportThatRaisesIsOneThatIsGone(
+    def test_aTransportThatRaisesMayHaveSentIt(
         self, method: str, flushLoggedErrors: FlushLoggedErrors
     ) -> None:
         run = Running(method)
@@ -224,7 +242,9 @@ class TestAnyRequest:
         run.start()
         assert len(flushLoggedErrors(ZeroDivisionError)) == 1
         (error,) = run.results
-        assert isinstance(error, NotConnected)
+        assert type(error) is TransportError
+        assert (error.request, error.sent) == (run.request, True)
+        assert isinstance(error.__cause__, ZeroDivisionError)
         assert run.isOver()
 
     @pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
@@ -298,6 +318,7 @@ class TestNonInvite:
         run.clock.advance(12)
         (error,) = run.results
         assert isinstance(error, TransactionTimeout)
+        assert error.sent is True
 
     def test_itEndsWithItsResponseAsTimerKIsZero(self) -> None:
         run = started()
@@ -330,6 +351,7 @@ class TestNonInvite:
         deferred.cancel()
         (error,) = run.results
         assert isinstance(error, TransactionCancelled)
+        assert error.sent is True
         assert error.request is run.request
         assert run.transport.summary() == ["MESSAGE"]
         assert run.isOver()
@@ -509,6 +531,7 @@ class TestCancel:
         deferred.cancel()
         (error,) = run.results
         assert isinstance(error, TransactionCancelled)
+        assert error.sent is True
         assert error.request is run.request
         run.receive(200, method="CANCEL")
         run.receive(487)
@@ -554,6 +577,7 @@ class TestCancel:
         run.clock.advance(0.2)
         (error,) = run.results
         assert isinstance(error, TransactionTimeout)
+        assert error.sent is True
         assert run.isOver()
 
     def test_itIsSentEvenWhereTooManyTransactionsAreOpen(self) -> None:

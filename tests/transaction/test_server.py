@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from sipws.errors import LimitExceeded, NotConnected, TransportError
+from sipws.errors import Congested, LimitExceeded, NotConnected, TransportError
 from sipws.message import IncomingRequest, OutgoingResponse
 from sipws.transaction import (
     DEFAULT_TIMERS,
@@ -92,7 +92,44 @@ class TestAnyRequest:
         assert run.respond(404) is False
         (error,) = run.errors
         assert isinstance(error, NotConnected)
-        assert error.request is run.transaction.lastResponse
+        assert (error.request, error.sent) == (run.transaction.lastResponse, False)
+
+    @pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
+    @pytest.mark.parametrize("congested", [False, True])
+    def test_theUserIsToldOfAFinalResponseThatIsNotTakenWhereTimerJIsZeroToo(
+        self, method: str, congested: bool
+    ) -> None:
+        run = Running(method)
+        run.transport.connected, run.transport.congested = congested, congested
+        assert run.respond(404) is False
+        (error,) = run.errors
+        assert type(error) is (Congested if congested else NotConnected)
+        assert (error.request, error.sent) == (run.transaction.lastResponse, False)
+        assert run.isOver() or method == "INVITE"
+
+    @pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
+    def test_aProvisionalResponseThatIsNotTakenIsNoReasonToGiveUp(self, method: str) -> None:
+        run = Running(method)
+        run.transport.congested = True
+        assert run.respond(100) is False
+        run.clock.advance(10)
+        run.transport.congested = False
+        assert run.respond(200) is True
+        assert run.errors == []
+
+    @pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
+    def test_theTableIsToldWhereThereIsNobodyElse(self, method: str) -> None:
+        run = Running(method)
+        told: list[object] = []
+        run.transactions.onServerLost = lambda *arguments: told.append(arguments)
+        kind = InviteServerTransaction if method == "INVITE" else NonInviteServerTransaction
+        other = kind(incoming(method, callID="other"), run.transport, run.transactions)
+        lost = TransportError("gone")
+        run.transactions.transportLost(run.transport, lost)
+        run.transport.connected = False
+        other.respond(OutgoingResponse(other.request, 200, toTag="to1"))
+        assert told == [(other, lost)]
+        assert run.errors == [lost]
 
     @pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
     def test_theUserIsToldOnceThatTheTransportIsGone(self, method: str) -> None:
