@@ -1,6 +1,5 @@
 """
-Ways to a server that are not straight: L{HTTPConnectEndpoint}, through an HTTP
-proxy (RFC 9110 section 9.3.6), and endpoint strings.
+L{HTTPConnectEndpoint}: the way to a server through an HTTP proxy (RFC 9110 section 9.3.6).
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.address import HostnameAddress
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import clientFromString, quoteStringArgument
 from twisted.internet.error import NoProtocol
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -17,8 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sipws._version import __version__
-from sipws.config.http import HOST, PORT
-from sipws.errors import ConfigurationError, ProxyRefused
+from sipws.errors import ProxyRefused
 from sipws.transport.authorization import basicCredentials
 from sipws.transport.failures import connectionError
 from sipws.transport.http import END_OF_HEAD, MAX_HEAD, Head
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
     from sipws.config.http import HTTPProxy
     from sipws.transport.location import Location
 
-__all__ = ["HTTPConnectEndpoint", "stringEndpoint"]
+__all__ = ["HTTPConnectEndpoint"]
 
 
 @implementer(IStreamClientEndpoint)
@@ -203,21 +200,3 @@ class _Tunnel(Protocol):
             self._protocol.connectionLost(reason)
         else:
             self.fail(ProxyRefused("the proxy hung up without leading to the server"))
-
-
-def stringEndpoint(reactor: Any, text: str, to: Location) -> IStreamClientEndpoint:
-    """
-    Make the endpoint of an endpoint string.
-
-    @param text: The string, with C{{host}} and C{{port}}.
-    @param to: What stands in their place.
-    @raise ConfigurationError: It is none.
-    """
-    filled = text.replace(HOST, quoteStringArgument(to.host)).replace(PORT, str(to.port))
-    try:
-        endpoint: IStreamClientEndpoint = clientFromString(reactor, filled)
-    except Exception as error:  # noqa: BLE001 - whatever the plugin raises, whose text may show what is secret
-        problem = f"is no endpoint string that can be used here ({type(error).__name__})"
-        hint = "is the plugin installed that it begins with?"
-        raise ConfigurationError("endpoint", problem, hint) from None
-    return endpoint

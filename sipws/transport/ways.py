@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.endpoints import wrapClientTLS
 
+from sipws.transport.leash import stringEndpoint
 from sipws.transport.location import Location, plainEndpoint
-from sipws.transport.proxy import HTTPConnectEndpoint, stringEndpoint
+from sipws.transport.proxy import HTTPConnectEndpoint
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import (
