@@ -11,6 +11,7 @@ server in memory.  No sockets, no sleeping, and always the same::
 """
 
 from sipws.testing.connection import MemoryConnection
+from sipws.testing.host import MemoryHost
 from sipws.testing.network import MemoryNetwork, acceptRegister
 
-__all__ = ["MemoryConnection", "MemoryNetwork", "acceptRegister"]
+__all__ = ["MemoryConnection", "MemoryHost", "MemoryNetwork", "acceptRegister"]

@@ -18,6 +18,7 @@ from sipws.message import IncomingRequest, IncomingResponse, OutgoingRequest, Ou
 if TYPE_CHECKING:
     from autobahn.websocket.types import ConnectionRequest
 
+    from sipws.testing.host import MemoryHost
     from sipws.testing.network import MemoryNetwork
     from sipws.testing.wire import Wire
 
@@ -37,7 +38,7 @@ class MemoryConnection:
     @ivar headers: The headers of that request, their names in lower case.
     """
 
-    def __init__(self, network: MemoryNetwork, wire: Wire) -> None:
+    def __init__(self, network: MemoryNetwork | MemoryHost, wire: Wire) -> None:
         self.received: list[IncomingRequest | IncomingResponse] = []
         self.octets: list[bytes] = []
         self.connected = False

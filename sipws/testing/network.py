@@ -4,9 +4,10 @@ L{MemoryNetwork}: a network, a clock and a SIP WebSocket server, all in memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.abstract import isIPAddress
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionRefusedError as TCPRefused
 from twisted.internet.error import NotConnectingError
 from twisted.internet.interfaces import IConnector, IReactorTCP, IReactorUNIX, IResolutionReceiver
@@ -14,19 +15,17 @@ from twisted.internet.testing import MemoryReactorClock, SynchronousResolver
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
-from sipws.message import IncomingRequest, IncomingResponse, OutgoingResponse
 from sipws.testing.connection import MemoryConnection
+from sipws.testing.host import Answer, MemoryHost, Reception
 from sipws.testing.wire import Wire
 from sipws.transport.location import IInnerReactor
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, IHostResolution, IProtocolFactory
 
-__all__ = ["Answer", "MemoryNetwork", "acceptRegister"]
+    from sipws.message import IncomingRequest
 
-#: What answers the requests of a method by itself: a status code, or what is
-#: called with the connection and the request.
-Answer = int | Callable[[MemoryConnection, IncomingRequest], object]
+__all__ = ["Answer", "MemoryNetwork", "acceptRegister"]
 
 #: More turns than any exchange that comes to an end takes.
 _TOO_MANY_TURNS = 10_000
@@ -44,10 +43,12 @@ def acceptRegister(connection: MemoryConnection, request: IncomingRequest) -> No
     connection.respond(request, 200, headers=[*contacts, ("Expires", expires)])
 
 
-class MemoryNetwork:
+class MemoryNetwork(Reception):
     """
     A network in memory.  Whatever URI a user agent connects to, it leads here,
     whether C{ws:} or C{wss:}: TLS is not modelled, and no certificate asked for.
+
+    C{host} takes one host out of it, for tests that tell servers apart.
 
     Nothing happens by itself: C{advance} lets time pass, and octets move
     then, in C{pump}, and whenever a L{MemoryConnection} sends.
@@ -65,73 +66,29 @@ class MemoryNetwork:
             L{EmbeddedServer} that runs on C{reactor}; C{None}: the test, by
             C{connections}.
         """
+        super().__init__()
         self.reactor: Any = _Reactor(self)
         alsoProvides(self.reactor, IInnerReactor)
-        self.connections: list[MemoryConnection] = []
-        self.rejection: tuple[int, str] | None = None
-        self.subprotocol: str | None = "sip"
         self.server = server
-        self._resolvable = True
-        self._answers: dict[str, Answer] = {}
-        self._policy = _accepted
+        self._hosts: dict[str, MemoryHost] = {}
         self._knocking: list[_Connector] = []
         self._wires: list[Wire] = []
         self._serial = 0
         self._pumping = False
 
-    # What becomes of those who connect.
-
-    def accept(self) -> None:
-        """Accept connections from now on, as in the beginning."""
-        self._resolvable = True
-        self._policy = _accepted
-        self.rejection = None
-        self.subprotocol = "sip"
-
-    def unresolvable(self) -> None:
-        """Resolve no names from now on."""
-        self._resolvable = False
-
-    def refuse(self) -> None:
-        """Refuse TCP connections from now on."""
-        self._policy = _refused
-
-    def stall(self) -> None:
-        """Leave TCP connections without an answer from now on."""
-        self._policy = _ignored
-
-    def stallUpgrade(self) -> None:
-        """Accept TCP connections from now on, and leave the HTTP upgrade without an answer."""
-        self._policy = _silent
-
-    def reject(self, status: int, reason: str = "Rejected") -> None:
-        """Refuse the HTTP upgrade from now on."""
-        self._policy = _accepted
-        self.rejection = (status, reason)
-
-    def answer(self, method: str, answer: Answer | None) -> None:
+    def host(self, name: str) -> MemoryHost:
         """
-        Have requests of a method answered by themselves: they do not appear in C{received}.
+        Give a host of the network, with an address of its own: what becomes of
+        those who connect to it is from now on for it to say.
 
-        @param method: The method.
-        @param answer: A status code, a function such as L{acceptRegister}, or C{None}: no more.
+        @param name: Its name, or its IP address, as the URIs have it.
         """
-        if answer is None:
-            self._answers.pop(method, None)
-        else:
-            self._answers[method] = answer
+        if name not in self._hosts:
+            address = name if isIPAddress(name) else f"10.0.0.{len(self._hosts) + 1}"
+            self._hosts[name] = MemoryHost(self, name, address)
+        return self._hosts[name]
 
     # What there is.
-
-    @property
-    def connection(self) -> MemoryConnection:
-        """
-        The newest WebSocket.
-
-        @raise AssertionError: None was opened yet.
-        """
-        assert self.connections, "no WebSocket was opened"
-        return self.connections[-1]
 
     @property
     def attempts(self) -> int:
@@ -182,7 +139,7 @@ class MemoryNetwork:
         knocking = [connector for connector in self._knocking if not connector.waiting]
         for connector in knocking:
             self._knocking.remove(connector)
-            self._policy(self, connector)
+            (self.hostAt(connector.host) or self).receive(connector)
         moved = [wire.pump() for wire in list(self._wires)]
         self._wires = [wire for wire in self._wires if not self._isDone(wire)]
         return bool(knocking) or any(moved)
@@ -193,9 +150,13 @@ class MemoryNetwork:
 
     # What the reactor, the connectors and the connections tell, and ask.
 
-    def resolves(self) -> bool:
-        """Say whether names can be resolved."""
-        return self._resolvable
+    def hostCalled(self, name: str) -> MemoryHost | None:
+        """Find a host by its name."""
+        return self._hosts.get(name)
+
+    def hostAt(self, address: str) -> MemoryHost | None:
+        """Find a host by its address."""
+        return next((host for host in self._hosts.values() if host.address == address), None)
 
     def knock(self, connector: _Connector) -> None:
         """A TCP connection is asked for."""
@@ -211,54 +172,22 @@ class MemoryNetwork:
         if connector in self._knocking:
             self._knocking.remove(connector)
 
-    def connectionOpened(self, connection: MemoryConnection) -> None:
-        """A WebSocket is open."""
-        self.connections.append(connection)
-
-    def answers(self, connection: MemoryConnection, message: IncomingRequest | IncomingResponse) -> bool:
-        """Answer a request whose method has an answer, and say whether it has."""
-        answer = self._answers.get(message.method) if isinstance(message, IncomingRequest) else None
-        if answer is None or not isinstance(message, IncomingRequest):
-            return False
-        if isinstance(answer, int):
-            connection.respond(message, answer)
-            return True
-        response = answer(connection, message)
-        if isinstance(response, OutgoingResponse):
-            connection.send(response)
-        return True
-
     def join(self, connector: _Connector, *, silent: bool = False) -> None:
         """Make the TCP connection that a connector asks for."""
         wire = Wire(connector.host, connector.port, self._serial)
         wire.stalled = wire.mute = silent
-        if self.server is None:
-            served: Any = MemoryConnection(self, wire).protocol()
+        host = self.hostAt(connector.host)
+        server = (host and host.server) or self.server
+        if server is None:
+            served: Any = MemoryConnection(host or self, wire).protocol()
         else:
-            served = self.server.buildProtocol(wire.server.getPeer())
+            served = server.buildProtocol(wire.server.getPeer())
         if served is None or not connector.connected(wire):
             connector.failed(TCPRefused())
             return
         self._wires.append(wire)
         wire.server.protocol = served
         served.makeConnection(wire.server)
-
-
-def _accepted(network: MemoryNetwork, connector: _Connector) -> None:
-    network.join(connector)
-
-
-def _silent(network: MemoryNetwork, connector: _Connector) -> None:
-    network.join(connector, silent=True)
-
-
-def _refused(network: MemoryNetwork, connector: _Connector) -> None:
-    connector.failed(TCPRefused())
-
-
-def _ignored(network: MemoryNetwork, connector: _Connector) -> None:
-    connector.waiting = True
-    network.keepWaiting(connector)
 
 
 @implementer(IConnector)
@@ -269,6 +198,7 @@ class _Connector:
         self.host = host
         self.port = port
         self.waiting = False
+        self.counted = False
         self._network = network
         self._factory = factory
         self._wire: Wire | None = None
@@ -297,6 +227,15 @@ class _Connector:
     def getDestination(self) -> Any:
         """Say where to."""
         return self.host, self.port
+
+    def join(self, *, silent: bool = False) -> None:
+        """Have the connection."""
+        self._network.join(self, silent=silent)
+
+    def keepWaiting(self) -> None:
+        """Get no answer."""
+        self.waiting = True
+        self._network.keepWaiting(self)
 
     def failed(self, error: Exception) -> None:
         """There will be no connection."""
@@ -348,20 +287,27 @@ class _Resolver(SynchronousResolver):
         addressTypes: Any = None,
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
-        receiver = resolutionReceiver if self._network.resolves() else _Addressless(resolutionReceiver)
+        host = self._network.hostCalled(hostName)
+        resolves = self._network.resolves() and (host is None or host.resolves())
+        receiver: IResolutionReceiver = resolutionReceiver
+        if not resolves or host is not None:
+            receiver = _Addressed(resolutionReceiver, host.address if resolves and host else None)
         return super().resolveHostName(receiver, hostName, portNumber, addressTypes, transportSemantics)
 
 
 @implementer(IResolutionReceiver)
-class _Addressless:
-    """Passes on no addresses."""
+class _Addressed:
+    """Passes on another address, or none."""
 
-    def __init__(self, receiver: IResolutionReceiver) -> None:
+    def __init__(self, receiver: IResolutionReceiver, address: str | None) -> None:
         self.resolutionBegan = receiver.resolutionBegan
         self.resolutionComplete = receiver.resolutionComplete
+        self._receiver = receiver
+        self._address = address
 
     def addressResolved(self, address: IAddress) -> None:
-        pass
+        if self._address is not None and isinstance(address, IPv4Address):
+            self._receiver.addressResolved(IPv4Address("TCP", self._address, address.port))
 
 
 @implementer(IReactorTCP, IReactorUNIX)
