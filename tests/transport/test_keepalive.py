@@ -436,6 +436,17 @@ def test_aServerThatTalksButReadsNothingIsFoundToo() -> None:
     assert transport.counters.silences == 1
 
 
+def test_itIsFoundWhileAnAnswerIsWaitedForToo() -> None:
+    scene = makeScene(maxPendingOctets=10_000)
+    transport = scene.connected()
+    readsNothing(scene, transport)
+    scene.network.advance(INTERVAL / 5)
+    scene.connection.send(b"\r\n")
+    scene.network.advance(INTERVAL * 4 / 5 + TIMEOUT)
+    assert transport.counters.pings == 1
+    assert str(transport.lastTransportError) == "the server has read nothing for 25 seconds"
+
+
 def test_aServerThatReadsSlowlyIsLeftAlone() -> None:
     """It reads one full buffer in each interval, and there is always more."""
     scene = makeScene(maxPendingOctets=1_000_000)
