@@ -316,7 +316,15 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
             return False
         upgrading.goesOn = False
         self._socket = None
-        self.location = upgrading.location
+        if self.location != upgrading.location:
+            self.location = to = upgrading.location
+            self.owner.logger.info(
+                "{uri} leads to {scheme}://{host}:{port}",
+                uri=self.owner.peer,
+                scheme=to.scheme,
+                host=to.hostHeader,
+                port=to.port,
+            )
         self.timings = Timings(self.clock)
         self.connector.goOn()
         return True

@@ -90,6 +90,11 @@ class Location:
         return self.secure, self.host, self.port, self.path
 
     @property
+    def scheme(self) -> str:
+        """C{ws} or C{wss}."""
+        return "wss" if self.secure else "ws"
+
+    @property
     def hostHeader(self) -> str:
         """The host as HTTP has it: an IPv6 address in brackets (RFC 3986 section 3.2.2)."""
         return f"[{self.host}]" if ":" in self.host else self.host

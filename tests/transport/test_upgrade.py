@@ -347,6 +347,8 @@ def test_aRedirectToAnotherOriginGetsNothingThatWasMeantForTheFirst(
     scene = gated(FULL, answer(302, f"Location: {location}"), uri=uri)
     assert scene.transport.connected
     assert scene.transport.viaTransport == via
+    said = [event["log_format"].format(**event) for event in scene.logged]
+    assert f"{uri} leads to {via.lower()}://{host}" in said
     first, second = scene.requests
     assert first.headers["authorization"] == f"Bearer {TOKEN}"
     assert second.headers["host"] == host
