@@ -48,7 +48,7 @@ class Counters:
     sentFailures: int = _count("of these, those that failed when they had left")
     otherFailures: int = _count("of these, those that failed in any other way")
     requestsReceived: int = _count("requests of others that reached their handler")
-    requestsAbandoned: int = _count("of these, those whose connection was lost before they were answered")
+    requestsAbandoned: int = _count("of these, those whose connection was lost or stuck before their answer")
     registrations: int = _count("successful REGISTERs")
     failedRegistrations: int = _count("REGISTERs that came to nothing")
 

@@ -30,7 +30,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from os import PathLike
-    from typing import Self
 
     from sipws.message.incoming import IncomingRequest, IncomingResponse
     from sipws.message.outgoing import OutgoingRequest, OutgoingResponse
@@ -137,29 +136,7 @@ class ConfigurationError(SIPError, ValueError):
         return type(self)(self.option, self.problem, self.hint, file=fspath(file))
 
 
-class _AboutMessage(SIPError):
-    """An error that is that of one message, or of many."""
-
-    request: OutgoingRequest | OutgoingResponse | None
-    sent: bool | None
-
-    def about(self, request: OutgoingRequest | OutgoingResponse, *, sent: bool) -> Self:
-        """
-        Say the same of one message, which this happened to.
-
-        @param request: The message.
-        @param sent: Whether it had left.
-        @return: An error of its own, of the same type; this is its C{__cause__}.
-        """
-        # Not through the constructor, which is another for each type.
-        own = type(self).__new__(type(self), *self.args)
-        own.__dict__.update(self.__dict__)
-        own.request, own.sent = request, sent
-        own.__cause__ = self
-        return own
-
-
-class TransportError(_AboutMessage):
+class TransportError(SIPError):
     """
     A message that could not be carried.
 
@@ -246,7 +223,7 @@ class NoServers(ConnectionFailed):
         super().__init__(reason)
 
 
-class TransactionError(_AboutMessage):
+class TransactionError(SIPError):
     """
     A request that gets no final response.
 

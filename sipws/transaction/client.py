@@ -267,10 +267,15 @@ def _eventOf(statusCode: int) -> str:
 
 
 def _about(error: SIPError, request: OutgoingRequest, *, sent: bool) -> SIPError:
-    """Make an error that concerns a whole connection one of this request's own."""
-    if isinstance(error, (TransportError, TransactionError)) and error.request is not request:
-        return error.about(request, sent=sent)
-    return error
+    """Make an error that concerns a whole connection one of this request's own, of the same type."""
+    if not isinstance(error, (TransportError, TransactionError)) or error.request is request:
+        return error
+    # Not through the constructor, which is another for each type.
+    own = type(error).__new__(type(error), *error.args)
+    own.__dict__.update(error.__dict__)
+    own.request, own.sent = request, sent
+    own.__cause__ = error
+    return own
 
 
 def _ignore(_: object) -> None:

@@ -235,12 +235,17 @@ class UserAgent(Emitter):
         body: bytes | str = b"",
         onProvisional: OnProvisional | None = None,
         contentType: str | None = None,
+        *,
+        deadline: float | None = None,
     ) -> Deferred[IncomingResponse]:
         """
         Send a request outside of dialogs (RFC 3261 section 8.1).
 
-        Where there is no connection it waits for one, for 64*T1 (32 seconds)
-        at most.  A challenge (401, 407) is answered with the configured password.
+        Where there is no connection it waits for one, behind those that wait
+        already, C{maxWaitingRequests} at most.  A challenge (401, 407) is
+        answered with the configured password.  Beside that, nothing is ever
+        sent again: where the connection is lost, each request that had left
+        on it fails.
 
         @param method: Its method; anything but ACK and CANCEL.
         @param target: Whom it is for: a URI, C{user@host}, or a user of our own domain.
@@ -248,16 +253,26 @@ class UserAgent(Emitter):
         @param body: Its body; text goes out as UTF-8.
         @param onProvisional: Called with each provisional response.
         @param contentType: The type of the body.
+        @param deadline: Within how many seconds from now it may leave, and its
+            answer to a challenge too (a later challenge is the result); then
+            nothing of it does, the CANCEL and the ACK of an INVITE aside.  0:
+            at once or not at all; infinity: whenever there is a connection;
+            C{None}: it waits for 64*T1 (32 seconds) at most.  How long its
+            final response may take, once it has left, is not for this to say:
+            that are 64*T1, and no bound for an INVITE that rings.
         @return: A Deferred of the final response, of whatever class.  It fails
-            with L{TransactionTimeout}, L{TransportError} (L{NotConnected}
-            after L{stop}) or L{LimitExceeded}.  Cancelling it cancels the
-            request, an INVITE with CANCEL; it fails with L{TransactionCancelled} then.
+            with L{TransactionTimeout}; with L{TransportError}, whose C{sent}
+            says whether it had left: L{NotConnected} after L{stop},
+            L{Congested} at once where the server does not read, the transport's
+            own where the connection was lost; or with L{LimitExceeded}, when it
+            has not left.  Cancelling it cancels the request, an INVITE with
+            CANCEL; it fails with L{TransactionCancelled} then.
         @raise ValueError: The request cannot be as it is given.
         """
-        way = self.way()
+        way = self._requester.way()
         served = servedTransport(way) if way is not None else None
         request = self._requester.builder.build(method, target, headers, body, contentType, served)
-        return self._requester.submit(request, onProvisional)
+        return self._requester.submit(request, way, onProvisional, deadline)
 
     def message(
         self,
@@ -265,6 +280,8 @@ class UserAgent(Emitter):
         body: bytes | str,
         contentType: str = "text/plain",
         headers: Headers = (),
+        *,
+        deadline: float | None = None,
     ) -> Deferred[IncomingResponse]:
         """
         Send a MESSAGE (RFC 3428).
@@ -273,19 +290,23 @@ class UserAgent(Emitter):
         @param body: What to say; text goes out as UTF-8.
         @param contentType: Its type.
         @param headers: Further headers.
+        @param deadline: As of L{request}.
         """
-        return self.request("MESSAGE", target, headers, body, contentType=contentType)
+        return self.request("MESSAGE", target, headers, body, contentType=contentType, deadline=deadline)
 
-    def options(self, target: URI | str, headers: Headers = ()) -> Deferred[IncomingResponse]:
+    def options(
+        self, target: URI | str, headers: Headers = (), *, deadline: float | None = None
+    ) -> Deferred[IncomingResponse]:
         """
         Ask what a user agent or a server is capable of (RFC 3261 section 11).
 
         @param target: As of L{request}.
         @param headers: Further headers.
+        @param deadline: As of L{request}.
         """
         accept = ("Accept", self._dispatcher.accept())
         pairs = headers.items() if isinstance(headers, Mapping) else headers
-        return self.request("OPTIONS", target, [accept, *pairs])
+        return self.request("OPTIONS", target, [accept, *pairs], deadline=deadline)
 
     # Requests of others.
 

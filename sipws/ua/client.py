@@ -1,22 +1,36 @@
 """
 The way of a request of ours: wait for the connection if need be, leave in a
 client transaction, answer a challenge, and come back as its final response.
+
+However it ends, it ends once, with a final response or a typed failure, and
+that is counted.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, fail
 
-from sipws.errors import NotConnected, ParseError
+from sipws.errors import (
+    NotConnected,
+    ParseError,
+    TransactionCancelled,
+    TransactionTimeout,
+    TransportError,
+)
 from sipws.interfaces import C
 from sipws.transaction import InviteClientTransaction, NonInviteClientTransaction
 from sipws.ua.events import loggerFor
 from sipws.ua.requests import servedTransport
+from sipws.ua.waiting import checkDeadline
 
 if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
+    from sipws.counters import Counters
     from sipws.interfaces import ITransport
     from sipws.message import IncomingResponse, OutgoingRequest
     from sipws.transaction import ClientTransaction
@@ -71,25 +85,46 @@ class Requester:
         self.builder = builder
         self.digest = digest
         self.waiting = waiting
+        waiting.way = ua.way
+
+    def way(self) -> ITransport | None:
+        """
+        Give the transport that a new request leaves on at once: none where
+        others wait, before which it must not leave.
+        """
+        return self.ua.way() if self.waiting.entries is None else None
 
     def submit(
-        self, request: OutgoingRequest, onProvisional: OnProvisional | None = None
+        self,
+        request: OutgoingRequest,
+        way: ITransport | None,
+        onProvisional: OnProvisional | None = None,
+        deadline: float | None = None,
     ) -> Deferred[IncomingResponse]:
         """
-        Send a request, as soon as there is a connection.
+        Send a request of the user's, as soon as there is a connection, and count it.
 
-        @param request: It, as the builder made it.
+        @param request: It, as the builder made it for this transport.
+        @param way: What L{way} has just given.
         @param onProvisional: Called with each provisional response.
+        @param deadline: As of L{UserAgent.request}.
         @return: A Deferred of its final response.
+        @raise ValueError: It cannot be a request by itself, or the deadline is none.
         """
         if request.method in NOT_BY_THEMSELVES:
             raise ValueError(f"{request.method} is no request by itself: {NOT_BY_THEMSELVES[request.method]}")
+        until = math.inf
+        if deadline is not None:
+            checkDeadline(deadline)
+            until = self.waiting.clock.seconds() + deadline
         ua = self.ua
+        ua.counters.requests += 1
+        exchange = Exchange(self, request, onProvisional, oneHigher, None, ua.counters, until)
         if ua.status == C.STATUS_USER_CLOSED:
-            return fail(NotConnected("the user agent has been stopped", request=request))
-        if ua.way() is not None:
-            return self.send(request, onProvisional)
-        return self.waiting.wait(request).addCallback(lambda _: self.send(request, onProvisional))
+            return exchange.fail(NotConnected("the user agent has been stopped", request=request, sent=False))
+        if way is not None:
+            return exchange.start(way)
+        return self.waiting.wait(request, deadline).addCallbacks(exchange.start, exchange.failed)
 
     def send(
         self,
@@ -99,7 +134,7 @@ class Requester:
         transport: ITransport | None = None,
     ) -> Deferred[IncomingResponse]:
         """
-        Send a request now.
+        Send a request of the user agent's own now.  It is not counted.
 
         @param nextCSeq: Gives the CSeq number for the request with credentials,
             from that of the request that was challenged.
@@ -107,13 +142,22 @@ class Requester:
         @return: A Deferred of its final response.  It fails with
             L{NotConnected} at once where there is no connection.
         """
-        return Exchange(self, request, onProvisional, nextCSeq, transport).start()
+        return Exchange(self, request, onProvisional, nextCSeq, transport).start(transport or self.ua.way())
 
 
 class Exchange:
     """One request, in one attempt after the other, until its final response is not a challenge."""
 
-    __slots__ = ("_answered", "_nextCSeq", "_onProvisional", "_request", "_requester", "_transport")
+    __slots__ = (
+        "_answered",
+        "_counters",
+        "_nextCSeq",
+        "_onProvisional",
+        "_request",
+        "_requester",
+        "_transport",
+        "_until",
+    )
 
     def __init__(
         self,
@@ -122,51 +166,99 @@ class Exchange:
         onProvisional: OnProvisional | None,
         nextCSeq: Callable[[int], int],
         transport: ITransport | None,
+        counters: Counters | None = None,
+        until: float = math.inf,
     ) -> None:
+        """
+        @param transport: What it has to leave on; C{None}: the best there is.
+        @param counters: Where its end is counted; C{None}: nowhere.
+        @param until: The time from which on a challenge to it is not answered any more.
+        """
         self._requester = requester
         self._request = request
         self._transport = transport
         self._onProvisional = onProvisional
         self._nextCSeq = nextCSeq
+        self._counters = counters
+        self._until = until
         # The challenges that this request has answered, once there is one.
         self._answered: set[str] | None = None
 
-    def start(self) -> Deferred[IncomingResponse]:
-        """Send the request as it is now, in a transaction of its own."""
-        ua, request = self._requester.ua, self._request
-        transport = self._transport or ua.way()
+    def start(self, transport: ITransport | None) -> Deferred[IncomingResponse]:
+        """
+        Send the request as it is now, in a transaction of its own.
+
+        @param transport: What it leaves on.
+        """
+        request = self._request
         if transport is None or not transport.connected:
-            return fail(NotConnected("there is no connection", request=request))
+            return self.fail(NotConnected("there is no connection", request=request, sent=False))
+        requester = self._requester
         if request.viaBranch is None:
-            self._requester.builder.address(request, servedTransport(transport))
-        if self._requester.digest is not None:
-            self._requester.digest.authorize(request)
+            requester.builder.address(request, servedTransport(transport))
+        if requester.digest is not None:
+            requester.digest.authorize(request)
+        transactions = requester.ua.transactions
         transaction: ClientTransaction
         if request.method == "INVITE":
             transaction = InviteClientTransaction(
-                request, transport, ua.transactions, self._onProvisional, onAccepted=self._acknowledge
+                request, transport, transactions, self._onProvisional, onAccepted=self._acknowledge
             )
         else:
-            transaction = NonInviteClientTransaction(request, transport, ua.transactions, self._onProvisional)
-        return transaction.start().addCallback(self._final)
+            transaction = NonInviteClientTransaction(request, transport, transactions, self._onProvisional)
+        return transaction.start().addCallbacks(self._final, self.failed)
+
+    def fail(self, error: Exception) -> Deferred[IncomingResponse]:
+        """End it with an error."""
+        self._count(error)
+        return fail(error)
+
+    def failed(self, failure: Failure) -> Failure:
+        """Take its failure, which goes on to its user."""
+        self._count(failure.value)
+        return failure
+
+    def _count(self, error: BaseException | None) -> None:
+        counters = self._counters
+        if counters is None:
+            return
+        if isinstance(error, TransportError):
+            if error.sent:
+                counters.sentFailures += 1
+            else:
+                counters.unsentFailures += 1
+        elif isinstance(error, TransactionTimeout):
+            counters.timeouts += 1
+        elif isinstance(error, TransactionCancelled):
+            counters.cancellations += 1
+        else:
+            counters.otherFailures += 1
 
     def _final(self, response: IncomingResponse) -> IncomingResponse | Deferred[IncomingResponse]:
         status = response.statusCode
-        if status == 401 or status == 407:
-            return self._challenged(response)
+        if (status == 401 or status == 407) and self._learn(response):
+            # In an attempt of its own, which counts the end.
+            return self.start(self._transport or self._requester.ua.way())
+        if self._counters is not None:
+            self._counters.responses += 1
         if status < 300 and self._request.method == "INVITE":
             self._acknowledge(response)
         return response
 
-    def _challenged(self, response: IncomingResponse) -> IncomingResponse | Deferred[IncomingResponse]:
-        """Answer a challenge, unless that has been done or cannot be."""
+    def _learn(self, response: IncomingResponse) -> bool:
+        """Make the request that answers a challenge, unless that has been done, cannot be, or is too late."""
         requester = self._requester
+        if requester.digest is None:
+            return False
         if self._answered is None:
             self._answered = set()
-        if requester.digest is None or not requester.digest.learn(self._request, response, self._answered):
-            return response
+        if not requester.digest.learn(self._request, response, self._answered):
+            return False
+        if requester.waiting.clock.seconds() > self._until:
+            _log.info("a {method} was challenged after its deadline", method=self._request.method)
+            return False
         self._request = requester.builder.again(self._request, self._nextCSeq(self._request.cseq))
-        return self.start()
+        return True
 
     def _acknowledge(self, response: IncomingResponse) -> None:
         """
@@ -186,4 +278,5 @@ class Exchange:
             _log.warn("no ACK to a 2xx that cannot be read: {error}", error=error)
             return
         requester.builder.address(ack, servedTransport(transport))
-        transport.send(ack)
+        if not transport.send(ack):
+            _log.warn("the ACK to a 2xx was not sent: the session will not last")

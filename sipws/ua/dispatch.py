@@ -4,6 +4,11 @@ past the rules to a handler, whose result becomes the response.
 
 No handler can break anything: what it raises, what it returns and when are
 all looked at here.
+
+Where a request cannot be answered any more, as its connection is gone or its
+response was not taken, the event C{requestAbandoned} tells of that.  Its
+handler goes on to its end, 64*T1 at most, and what it comes to is dropped; that
+of an INVITE, which could go on for ever, is cancelled.
 """
 
 from __future__ import annotations
@@ -16,10 +21,12 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
-from sipws.errors import LimitExceeded, ParseError, SIPError
+from sipws.errors import Congested, LimitExceeded, ParseError, SIPError
 from sipws.message import OutgoingResponse
 from sipws.transaction import InviteServerTransaction, NonInviteServerTransaction
+from sipws.transaction.machines import State
 from sipws.ua.events import loggerFor
+from sipws.ua.pausing import Pausing
 from sipws.ua.replies import Reply, finalResponse
 from sipws.ua.rules import RETRY_AFTER, Handling, firstRefusal
 from sipws.ua.waiters import Waiters
@@ -40,6 +47,9 @@ _log = loggerFor("sip.ua.dispatch")
 #: Methods that RFC 3261 ties to an INVITE: allowed where INVITE is handled.
 WITH_INVITE = ("ACK", "CANCEL", "BYE")
 
+#: The part of the patience with a handler that reading may be paused, at most: 4 seconds as a rule.
+PAUSING_SHARE = 0.125
+
 
 class Dispatcher:
     """
@@ -54,6 +64,8 @@ class Dispatcher:
         "_answeredWaiters",
         "_clock",
         "_handlers",
+        "_orphans",
+        "_pausing",
         "_pending",
         "_secret",
         "_ua",
@@ -73,10 +85,15 @@ class Dispatcher:
         self._secret = secret
         self._handlers: dict[str, Handling] | None = None
         self._pending: dict[IncomingRequest, _Pending] | None = None
+        # How many of these cannot be answered any more.
+        self._orphans = 0
         self._answeredWaiters = Waiters()
         self.identity = identity
         self.limit = identity.configuration.maxUnansweredRequests
         self.patience = patience
+        pauseAt = identity.configuration.pauseReadingAt
+        self._pausing = Pausing(clock, pauseAt, patience * PAUSING_SHARE) if pauseAt else None
+        ua.transactions.onServerLost = self._lost
 
     # What the rules ask.
 
@@ -160,10 +177,15 @@ class Dispatcher:
 
     def whenAnswered(self) -> Deferred[None]:
         """Wait until every handler has answered."""
-        return self._answeredWaiters.add() if self._pending else succeed(None)
+        return self._answeredWaiters.add() if self._awaitsAnswers() else succeed(None)
 
     def refuseCalls(self) -> None:
-        """Answer the INVITEs that have no final response: nobody is going to (RFC 3261 section 21.4.18)."""
+        """
+        Answer the INVITEs that have no final response: nobody is going to (RFC
+        3261 section 21.4.18).  And read on: from here on, it is for answers.
+        """
+        if self._pausing is not None:
+            self._pausing.resume()
         for transaction in list(self._ua.transactions.ist.values()):
             self._end(transaction.request, transaction, 480)
 
@@ -238,6 +260,7 @@ class Dispatcher:
         if transport is None:
             return
         transaction = self._transactionFor(request, transport)
+        self._ua.counters.requestsReceived += 1
         if request.method == "MESSAGE":
             self._ua.emit("message", request)
         try:
@@ -256,13 +279,7 @@ class Dispatcher:
         transactions = self._ua.transactions
         if request.method != "INVITE":
             return NonInviteServerTransaction(request, transport, transactions)
-
-        def lost(error: SIPError) -> None:
-            # Its caller is out of reach: nobody waits for an answer, and nothing may wait for one here.
-            self._end(request, transaction, 480)
-
-        transaction = InviteServerTransaction(request, transport, transactions, onTransportLost=lost)
-        return transaction
+        return InviteServerTransaction(request, transport, transactions)
 
     def _await(
         self, result: Deferred[object], request: IncomingRequest, transaction: ServerTransaction
@@ -280,12 +297,18 @@ class Dispatcher:
         if request.method != "INVITE":
             # Whoever sent it gives up after 64*T1 (timer F), and an answer is of no use then.
             # An INVITE may ring for as long as it likes.
-            pending.timer = self._clock.callLater(self.patience, self._giveUp, request, transaction)
+            pending.timer = self._clock.callLater(self.patience, self._giveUp, request, pending)
+            if self._pausing is not None:
+                pending.isCounted = True
+                self._pausing.began(transaction.transport)
 
     def _came(self, result: object, request: IncomingRequest, pending: _Pending) -> None:
         if not pending.over:
             self._forget(request, pending)
-            self._answer(result, request, pending.transaction)
+            if pending.isOrphan:
+                _log.info("the answer to a {method} goes nowhere: it comes too late", method=request.method)
+            else:
+                self._answer(result, request, pending.transaction)
             self._tellAnswered()
 
     def _failed(self, failure: Failure, request: IncomingRequest, pending: _Pending) -> None:
@@ -311,10 +334,36 @@ class Dispatcher:
         _log.failure("the handler of a {method} failed", failure, method=request.method)
         transaction.respond(Reply(500).to(request, self.toTag(request)))
 
-    def _giveUp(self, request: IncomingRequest, transaction: ServerTransaction) -> None:
-        _log.warn("a {method} was not answered in time", method=request.method)
+    def _giveUp(self, request: IncomingRequest, pending: _Pending) -> None:
+        if not pending.isOrphan:
+            _log.warn("a {method} was not answered in time", method=request.method)
         # RFC 4320 section 4.2: the transaction ends upon a 408, which is not sent.
-        self._end(request, transaction, 408)
+        self._end(request, pending.transaction, 408)
+
+    def _lost(self, transaction: ServerTransaction, error: SIPError) -> None:
+        """
+        Take notice that a request cannot be answered any more.
+
+        @param error: What happened to its connection, or to its response.
+        """
+        request = transaction.request
+        unsent = getattr(error, "sent", None) is False
+        if transaction.state is State.ACCEPTED and not unsent:
+            # Its 2xx is out, and the ACK may come on another connection (RFC 3261 section 13.2.2.4).
+            return
+        self._ua.counters.requestsAbandoned += 1
+        if not isinstance(error, Congested):
+            # Of congestion the transport tells, once.
+            _log.info("a {method} cannot be answered: {error}", method=request.method, error=error)
+        pending = None if self._pending is None else self._pending.get(request)
+        if request.method == "INVITE":
+            # Nobody waits for an answer, and nothing may wait for one here.
+            self._end(request, transaction, 480)
+        elif pending is not None:
+            pending.isOrphan = True
+            self._orphans += 1
+            self._tellAnswered()
+        self._ua.emit("requestAbandoned", request, error)
 
     def _end(self, request: IncomingRequest, transaction: ServerTransaction, statusCode: int) -> None:
         """Answer a request in place of its handler, which is cancelled."""
@@ -330,13 +379,22 @@ class Dispatcher:
             pending = self._pending.pop(request, pending)
             if not self._pending:
                 self._pending = None
-        if pending is not None:
+        if pending is not None and not pending.over:
             pending.end()
+            self._orphans -= pending.isOrphan
+            if pending.isCounted and self._pausing is not None:
+                self._pausing.ended(pending.transaction.transport)
         return pending
 
     def _tellAnswered(self) -> None:
-        if not self._pending:
+        if self._pausing is not None:
+            self._pausing.settle()
+        if not self._awaitsAnswers():
             self._answeredWaiters.fire()
+
+    def _awaitsAnswers(self) -> bool:
+        """Say whether there is a handler that has not answered, and still can."""
+        return len(self._pending or ()) > self._orphans
 
     # Responses without a transaction (RFC 3261 section 8.2.7).
 
@@ -363,16 +421,18 @@ class _Pending:
     """
     A handler that has not come to a result.
 
-    @ivar over: Whether it is too late for one.
+    @ivar over: Whether its result is of no use any more.
+    @ivar isOrphan: Whether it cannot be answered any more.
+    @ivar isCounted: Whether it counts for L{Pausing}.
     """
 
-    __slots__ = ("over", "result", "timer", "transaction")
+    __slots__ = ("isCounted", "isOrphan", "over", "result", "timer", "transaction")
 
     def __init__(self, result: Deferred[object], transaction: ServerTransaction) -> None:
         self.result = result
         self.transaction = transaction
         self.timer: IDelayedCall | None = None
-        self.over = False
+        self.over = self.isOrphan = self.isCounted = False
 
     def end(self) -> None:
         self.over = True

@@ -12,6 +12,9 @@ The events of a user agent, and an emitter that no listener can break::
     unregistered        response or None, cause    the binding is gone: asked for, lost or expired
     registrationFailed  response or None, cause    a REGISTER came to nothing; it is tried again
     message             request                    a MESSAGE came, and no rule refused it
+    requestAbandoned    request, error             a request of another's that reached its handler cannot
+                                                   be answered any more: its connection is gone, its
+                                                   response was not taken, or its ACK will not come
     ==================  =========================  ===================================================
 
 A cause is one of the texts of L{sipws.ua.causes}, as in SIP.js 0.7.

@@ -18,6 +18,8 @@ from sipws.interfaces import C, ITransport
 from sipws.message import URI, NameAddr, OutgoingRequest
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
     from sipws.config import WsServer
     from sipws.errors import TransportError
     from sipws.message import IncomingResponse
@@ -87,6 +89,15 @@ class IServedTransport(Protocol):
 
     def disconnect(self) -> object:
         """Close the connection, or end the attempts to make one."""
+
+    def whenWritable(self) -> Deferred[None]:
+        """Wait until nothing waits for the server to read; fail where the connection ends first."""
+
+    def pauseReading(self) -> object:
+        """Read nothing more, until L{resumeReading} or the end of the connection."""
+
+    def resumeReading(self) -> object:
+        """Read again."""
 
 
 class RequestBuilder:

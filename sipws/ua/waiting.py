@@ -1,94 +1,171 @@
 """
-Requests that were made before there was a connection wait here for it,
-bounded in number and in time.
+Requests that cannot leave at once wait here for the connection, in their
+order, bounded in number and in time.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, fail
 
 from sipws.errors import LimitExceeded, NotConnected, SIPError, TransactionCancelled, TransportError
+from sipws.ua.requests import servedTransport
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+    from sipws.interfaces import ITransport
     from sipws.message import OutgoingRequest
 
-__all__ = ["WaitingRequests"]
+__all__ = ["WaitingRequests", "checkDeadline"]
 
 
 class WaitingRequests:
     """
     The requests that wait for a connection, in the order in which they were made.
 
+    They leave in this order, and no request that is made meanwhile leaves
+    before them.  They leave as fast as the server reads, lest those that have
+    waited be too much at once for a connection that is all right.
+
+    @ivar clock: What time is measured by.
     @ivar limit: How many may wait; C{maxWaitingRequests} of the configuration.
-    @ivar timeout: How long each may wait, in seconds.
+    @ivar timeout: How long each may wait that does not say for itself, in seconds.
+    @ivar way: Gives the transport that a request leaves on now.
+    @ivar entries: Those that wait; C{None} where none does.
     """
 
-    __slots__ = ("_clock", "_waiting", "limit", "timeout")
+    __slots__ = ("_releasing", "clock", "entries", "limit", "timeout", "way")
 
     def __init__(self, clock: IReactorTime, limit: int, timeout: float) -> None:
-        self._clock = clock
+        self.clock = clock
         self.limit = limit
         self.timeout = timeout
-        # In the order of insertion: each Deferred that waits, with the timer that ends its wait.
-        self._waiting: dict[Deferred[None], IDelayedCall] | None = None
+        self.way: Callable[[], ITransport | None] = _nowhere
+        # In the order of insertion: each Deferred that waits, with what ends its wait.
+        self.entries: dict[Deferred[ITransport], _Entry] | None = None
+        self._releasing = False
 
     def __len__(self) -> int:
-        return len(self._waiting or ())
+        return len(self.entries or ())
 
-    def wait(self, request: OutgoingRequest) -> Deferred[None]:
+    def wait(self, request: OutgoingRequest, timeout: float | None = None) -> Deferred[ITransport]:
         """
         Wait for a connection.
 
         @param request: What is to be sent; an error carries it.
-        @return: A Deferred that fires when there is one.  It fails with
-            L{TransportError} when the time is over, with L{LimitExceeded} at
-            once when too many wait, and with L{TransactionCancelled} when it is cancelled.
+        @param timeout: How long, in seconds; C{None}: as long as any; infinity: for ever.
+        @return: A Deferred of it.  It fails with L{TransportError} when the
+            time is over, with L{LimitExceeded} at once when too many wait, and
+            with L{TransactionCancelled} when it is cancelled.
         """
+        timeout = self.timeout if timeout is None else timeout
+        if timeout <= 0:
+            return fail(_tooLate(request, timeout))
         if len(self) >= self.limit:
             error = LimitExceeded(
                 "too many requests wait for a connection", option="maxWaitingRequests", limit=self.limit
             )
             return fail(error)
-        waiter: Deferred[None] = Deferred(
-            lambda _: self._fail(
-                waiter, TransactionCancelled("cancelled before it was sent", request=request)
-            )
-        )
-        if self._waiting is None:
-            self._waiting = {}
-        self._waiting[waiter] = self._clock.callLater(self.timeout, self._timedOut, waiter, request)
+        waiter: Deferred[ITransport] = Deferred(self._cancelled)
+        if self.entries is None:
+            self.entries = {}
+        isBounded = timeout < math.inf
+        timer = self.clock.callLater(timeout, self._timedOut, waiter, timeout) if isBounded else None
+        self.entries[waiter] = _Entry(request, timer)
         return waiter
 
     def release(self) -> None:
-        """Let those that wait now have the connection, the first first."""
-        for waiter in list(self._waiting or ()):
-            if self._take(waiter):
-                waiter.callback(None)
+        """Let those that wait leave, the first first, as long as there is a connection that has room."""
+        if self._releasing:
+            return
+        self._releasing = True
+        try:
+            while self.entries:
+                way = self.way()
+                if way is None or not self._hasRoom(way):
+                    return
+                # One at a time: what it leads to may change everything.
+                waiter = next(iter(self.entries))
+                self._take(waiter)
+                waiter.callback(way)
+        finally:
+            self._releasing = False
 
     def fail(self, reason: str) -> None:
         """Fail those that wait now with L{NotConnected}."""
-        for waiter in list(self._waiting or ()):
-            self._fail(waiter, NotConnected(reason))
+        for waiter, entry in list((self.entries or {}).items()):
+            self._fail(waiter, NotConnected(reason, request=entry.request, sent=False))
 
-    def _timedOut(self, waiter: Deferred[None], request: OutgoingRequest) -> None:
-        # Its timer has fired: there is none to cancel any more.
-        if self._waiting is not None and self._waiting.pop(waiter, None) is not None:
-            waiter.errback(TransportError(f"no connection within {self.timeout:g} seconds", request=request))
+    def _hasRoom(self, way: ITransport) -> bool:
+        """Say whether nothing waits for the server to read; where something does, go on when it has."""
+        room = servedTransport(way).whenWritable()
+        hasRoom = bool(room.called)
+        # Where the connection ends first, there may be another.
+        room.addBoth(lambda _: self.release())
+        return hasRoom
 
-    def _fail(self, waiter: Deferred[None], error: SIPError) -> None:
-        if self._take(waiter):
+    def _timedOut(self, waiter: Deferred[ITransport], timeout: float) -> None:
+        entry = self._take(waiter)
+        if entry is not None:
+            waiter.errback(_tooLate(entry.request, timeout))
+
+    def _cancelled(self, waiter: Deferred[ITransport]) -> None:
+        entry = (self.entries or {}).get(waiter)
+        if entry is not None:
+            error = TransactionCancelled("cancelled before it was sent", request=entry.request, sent=False)
+            self._fail(waiter, error)
+
+    def _fail(self, waiter: Deferred[ITransport], error: SIPError) -> None:
+        if self._take(waiter) is not None:
             waiter.errback(error)
 
-    def _take(self, waiter: Deferred[None]) -> bool:
+    def _take(self, waiter: Deferred[ITransport]) -> _Entry | None:
         """Take one off the list, if it still waits."""
-        timer = None if self._waiting is None else self._waiting.pop(waiter, None)
-        if timer is None:
-            return False
-        timer.cancel()
-        if not self._waiting:
-            self._waiting = None
-        return True
+        entry = None if self.entries is None else self.entries.pop(waiter, None)
+        if entry is None:
+            return None
+        entry.end()
+        if not self.entries:
+            self.entries = None
+        return entry
+
+
+class _Entry:
+    """A request that waits."""
+
+    __slots__ = ("_timer", "request")
+
+    def __init__(self, request: OutgoingRequest, timer: IDelayedCall | None) -> None:
+        self.request = request
+        self._timer = timer
+
+    def end(self) -> None:
+        """Let its time run no more."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+
+def checkDeadline(deadline: float | None) -> float | None:
+    """
+    Take a deadline as a caller gives it.
+
+    @param deadline: Seconds from now; C{None}: as long as it is usual;
+        infinity: none; 0: it leaves at once or not at all.
+    @raise ValueError: It is negative, or no number.
+    """
+    # Not a number compares as false with everything.
+    if deadline is not None and not deadline >= 0:
+        raise ValueError(f"a deadline is a number of seconds from now, 0 or more, not {deadline!r}")
+    return deadline
+
+
+def _tooLate(request: OutgoingRequest, timeout: float) -> TransportError:
+    return TransportError(f"no connection within {timeout:g} seconds", request=request, sent=False)
+
+
+def _nowhere() -> None:
+    """Give no transport: there is no user agent yet."""

@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sipws.config import Configuration, WsServer
-from sipws.errors import TransportError
+from sipws.errors import NotConnected, TransportError
 from sipws.interfaces import ITransport
 from sipws.message import (
     IncomingRequest,
@@ -38,6 +38,9 @@ class FakeTransport:
     A transport that the test opens, loses and gives up.
 
     @ivar sent: Each message that went out, as it was when it did.
+    @ivar congested: Whether it takes nothing, though it is connected.
+    @ivar writers: Those who wait for room; set to C{[]}, there is none.
+    @ivar readingPaused: Whether it was told to read nothing.
     """
 
     def __init__(self, ua: UserAgent, server: WsServer, reactor: Any, *, options: Any) -> None:
@@ -49,14 +52,31 @@ class FakeTransport:
         self.lastTransportError: TransportError | None = None
         self.sent: list[IncomingRequest | IncomingResponse] = []
         self.viaTransport = server.scheme
+        self.congested = False
+        self.writers: list[Deferred[None]] | None = None
+        self.readingPaused = False
         # As with Transport: the user agent has it before anything can happen to it.
         ua.transport = self
         ua.onTransportConnecting(self, 1)
 
     def send(self, msg: OutgoingRequest | OutgoingResponse | bytes | str) -> bool:
-        if self.connected:
+        taken = self.connected and not self.congested
+        if taken:
             self.sent.append(parseMessage(msg if isinstance(msg, (bytes, str)) else bytes(msg)))
-        return self.connected
+        return taken
+
+    def whenWritable(self) -> Deferred[None]:
+        if self.writers is None:
+            return succeed(None)
+        waiter: Deferred[None] = Deferred()
+        self.writers.append(waiter)
+        return waiter
+
+    def pauseReading(self) -> None:
+        self.readingPaused = self.connected
+
+    def resumeReading(self) -> None:
+        self.readingPaused = False
 
     def disconnect(self) -> None:
         wasClosed, self.closed = self.closed, True
@@ -75,8 +95,17 @@ class FakeTransport:
         self.ua.onTransportConnected(self)
 
     def lose(self) -> None:
-        self.connected = False
+        self.connected = self.readingPaused = False
+        writers, self.writers = self.writers, None
+        for waiter in writers or ():
+            waiter.errback(NotConnected("the connection has ended"))
         self.ua.onTransportClosed(self)
+
+    def drain(self) -> None:
+        """Have room again."""
+        writers, self.writers = self.writers, None
+        for waiter in writers or ():
+            waiter.callback(None)
 
     def giveUp(self) -> None:
         self.ua.onTransportError(self)
