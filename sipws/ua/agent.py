@@ -392,9 +392,9 @@ class UserAgent(Emitter):
         options = transportOptions(self.configuration, self.counters, random, leave)
         return self._transportFactory(face, server, self._reactor, options=options)
 
-    def _connectionClosed(self) -> None:
+    def _connectionClosed(self, transport: ITransport) -> None:
         if self._stopping is not None:
-            self._stopping.connectionClosed()
+            self._stopping.connectionClosed(transport)
 
     def _stopped(self, startAgain: bool) -> None:
         self._stopping = None

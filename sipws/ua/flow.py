@@ -148,9 +148,9 @@ class Flow(Face):
         if not any(flow.registration.registered for flow in self._flows.all):
             self.emit("unregistered", response, cause)
 
-    def transportClosed(self) -> None:
+    def transportClosed(self, transport: ITransport) -> None:
         """Note that a connection is gone."""
-        self._flows.onClosed()
+        self._flows.onClosed(transport)
 
     def _leaves(self, transport: ITransport) -> bool:
         # One that is not in use, or not yet, is never tried again.
@@ -193,7 +193,7 @@ class Flow(Face):
         if not served.closed:
             # Where its user closed it, the transport tells of that by itself.
             self.emit("disconnected", transport)
-        self.transportClosed()
+        self.transportClosed(transport)
         if self.returning is not None:
             self.returning.lost()
 
@@ -221,7 +221,7 @@ class Flows:
     @ivar clock: What timers run on.
     @ivar random: Where delays come from.
     @ivar makeTransport: Makes a transport.
-    @ivar onClosed: Called when a connection is gone.
+    @ivar onClosed: Called when a connection is gone, with its transport.
     @ivar connectedWaiters: Those who wait for a connection.
     @ivar busy: What is asked, beside the open transactions, whether a moment
         is not a quiet one: any that says yes keeps a flow where it is.
@@ -246,7 +246,7 @@ class Flows:
         requester: Requester,
         clock: IReactorTime,
         makeTransport: MakeTransport,
-        onClosed: Callable[[], None],
+        onClosed: Callable[[ITransport], None],
     ) -> None:
         self.ua = ua
         self.requester = requester
@@ -284,11 +284,13 @@ class Flows:
             if flow.returning is not None:
                 flow.returning.end()
 
-    def transports(self) -> list[ITransport]:
-        """List the transports that there are, those included that are about to be left."""
-        found = [flow.transport for flow in self.all]
-        found += [flow.returning.leaving for flow in self.all if flow.returning is not None]
-        return [transport for transport in found if transport is not None]
+    def transports(self) -> tuple[list[ITransport], list[ITransport]]:
+        """List the transports: those whose end will be told of, and those that have none any more."""
+        transports = [flow.transport for flow in self.all if flow.transport is not None]
+        leaving = [flow.returning.leaving for flow in self.all if flow.returning is not None]
+        connected = [transport for transport in transports if transport.connected]
+        connected += [transport for transport in leaving if transport is not None]
+        return connected, [transport for transport in transports if not transport.connected]
 
     def way(self) -> ITransport | None:
         """Give the transport that a request leaves on: the best that is connected."""

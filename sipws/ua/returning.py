@@ -142,7 +142,7 @@ class Returning:
             # It would try to come back.
             servedTransport(transport).disconnect()
             self._schedule()
-            self._flow.transportClosed()
+            self._flow.transportClosed(transport)
         elif transport is self.candidate:
             self._failed("cannot be reached")
 

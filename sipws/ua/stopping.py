@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
     from twisted.python.failure import Failure
 
+    from sipws.interfaces import ITransport
     from sipws.ua.dispatch import Dispatcher
     from sipws.ua.flow import Flows
 
@@ -57,6 +58,8 @@ class Stopping:
         self._closeTimeout = min(options.closeTimeout, options.stopTimeout * CLOSING_SHARE)
         self._begun = False
         self._closing: IDelayedCall | None = None
+        # The connections whose end is waited for.
+        self._open: list[ITransport] = []
         self.startAgain = False
         self.done = Waiters()
 
@@ -71,14 +74,18 @@ class Stopping:
         finished.addErrback(self._unfinished)
         finished.addCallback(self._close)
 
-    def connectionClosed(self) -> None:
+    def connectionClosed(self, transport: ITransport) -> None:
         """A WebSocket is closed."""
-        if self._closing is None or any(each.connected for each in self._flows.transports()):
-            return
+        if transport in self._open:
+            self._open.remove(transport)
+            if not self._open:
+                self._closed()
+
+    def _closed(self) -> None:
         timer, self._closing = self._closing, None
         if timer is not None:
             timer.cancel()
-            self._end()
+        self._end()
 
     async def _finish(self) -> None:
         """Unregister, and let what is open come to its end."""
@@ -99,21 +106,20 @@ class Stopping:
         self._flows.end()
         self._dispatcher.stop()
         ua.transactions.close(NotConnected("the user agent has been stopped"))
-        transports = self._flows.transports()
-        connected = [transport for transport in transports if transport.connected]
-        for transport in transports:
-            if not transport.connected:
-                servedTransport(transport).disconnect()
-        if not connected:
+        self._open, closed = self._flows.transports()
+        for transport in closed:
+            servedTransport(transport).disconnect()
+        if not self._open:
             self._end()
             return
         # onTransportClosed tells of the end of each.
         self._closing = self._clock.callLater(self._closeTimeout, self._closeTimedOut)
-        for transport in connected:
+        for transport in list(self._open):
             servedTransport(transport).disconnect()
 
     def _closeTimedOut(self) -> None:
         self._closing = None
+        self._open = []
         self._end()
 
     def _end(self) -> None:

@@ -19,17 +19,18 @@ import attrs
 import trustme
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["INSTALL", "PASSWORDS", "Kamailio", "isInstalled"]
 
 INSTALL = (
-    "apt-get install -y --no-install-recommends kamailio kamailio-websocket-modules kamailio-tls-modules"
+    "apt-get install -y --no-install-recommends"
+    " kamailio kamailio-websocket-modules kamailio-tls-modules kamailio-outbound-modules"
 )
 
 PASSWORDS = {"alice": "alicepw", "bob": "bobpw", "dave": "dävepw€", "o'neil": 'pw with space " q'}
 
-_TEMPLATE = Path(__file__).parent / "kamailio.cfg"
+_TEMPLATES = Path(__file__).parent
 _TLS = """[server:default]
 method = TLSv1.2+
 verify_certificate = no
@@ -42,14 +43,18 @@ private_key = {run}/server.key
 _PATIENCE = 15.0
 
 
-def isInstalled() -> bool:
-    """Say whether Kamailio, its client and the modules that the tests use are there."""
+def isInstalled(*further: str) -> bool:
+    """
+    Say whether Kamailio, its client and the modules that the tests use are there.
+
+    @param further: Modules that not all of them use.
+    """
     modules = _modules()
     return (
         shutil.which("kamailio", path=_path()) is not None
         and shutil.which("kamcmd", path=_path()) is not None
         and modules is not None
-        and all((modules / name).exists() for name in ("websocket.so", "tls.so"))
+        and all((modules / name).exists() for name in ("websocket.so", "tls.so", *further))
     )
 
 
@@ -60,12 +65,16 @@ class Kamailio:
 
     @ivar folder: Where its files are.
     @ivar switches: What its configuration is to define.
+    @ivar template: The configuration.
+    @ivar places: Further ports that it is to know, by what stands for them in the configuration.
     @ivar ws: Its port for C{ws}.
     @ivar wss: Its port for C{wss}.
     """
 
     folder: Path
     switches: Sequence[str] = ()
+    template: str = "kamailio.cfg"
+    places: Mapping[str, int] = attrs.field(factory=dict)
     ws: int = attrs.field(init=False)
     wss: int = attrs.field(init=False)
     _process: subprocess.Popen[bytes] | None = attrs.field(default=None, init=False)
@@ -79,10 +88,9 @@ class Kamailio:
         (self.folder / "server.pem").write_bytes(chain)
         certificate.private_key_pem.write_to_path(self.folder / "server.key")
         (self.folder / "tls.cfg").write_text(_TLS.format(run=self.folder))
-        values = {"WS": self.ws, "WSS": self.wss, "RUN": self.folder, "MODULES": _modules()}
-        text = re.sub(
-            "@([A-Z]+)@", lambda found: str(values[found[1]]), _TEMPLATE.read_text(encoding="utf-8")
-        )
+        values = {"WS": self.ws, "WSS": self.wss, "RUN": self.folder, "MODULES": _modules(), **self.places}
+        template = (_TEMPLATES / self.template).read_text(encoding="utf-8")
+        text = re.sub("@([A-Z]+)@", lambda found: str(values[found[1]]), template)
         (self.folder / "kamailio.cfg").write_text(text, encoding="utf-8")
 
     @property
