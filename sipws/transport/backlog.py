@@ -1,5 +1,5 @@
 """
-L{Backlog}: what waits for a server that does not read.
+L{Backlog}: what waits for a server that does not read; L{Writers}: who waits for that to end.
 """
 
 from __future__ import annotations
@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-__all__ = ["Backlog"]
+from twisted.internet.defer import Deferred
+
+__all__ = ["Backlog", "Writers"]
 
 #: What a frame has beside its payload, in octets: a header, mostly of four, and a masking key.
 _FRAME_OVERHEAD = 8
@@ -104,3 +106,32 @@ class Backlog:
         frame = self._frames.popleft()
         self.octets -= len(frame)
         return frame
+
+
+class Writers:
+    """Those who wait until there is room again."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: list[Deferred[None]] = []
+
+    def add(self) -> Deferred[None]:
+        """
+        Wait.
+
+        @return: A Deferred that can be cancelled.
+        """
+        waiter: Deferred[None] = Deferred(self._waiting.remove)
+        self._waiting.append(waiter)
+        return waiter
+
+    def fire(self) -> None:
+        """Let all go on."""
+        while self._waiting:
+            self._waiting.pop(0).callback(None)
+
+    def fail(self, error: Exception) -> None:
+        """Fail all."""
+        while self._waiting:
+            self._waiting.pop(0).errback(error)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sipws.counters import Counters
     from sipws.transport.protocol import SIPWebSocketClientProtocol
 
-__all__ = ["CRLF_PING", "CRLF_PONG", "KeepAlive", "boundedFlowTimer"]
+__all__ = ["CRLF_PING", "CRLF_PONG", "KeepAlive", "boundedFlowTimer", "takeCRLF"]
 
 #: RFC 5626 section 3.5.1: the ping of CRLF keep-alive, and the pong that answers it.
 CRLF_PING = b"\r\n\r\n"
@@ -52,6 +52,30 @@ def boundedFlowTimer(seconds: float | None) -> float | None:
     if seconds is None or math.isnan(seconds):
         return None
     return min(max(seconds, MIN_FLOW_TIMER), MAX_FLOW_TIMER)
+
+
+def takeCRLF(payload: bytes, socket: SIPWebSocketClientProtocol | None) -> bool:
+    """
+    Say whether a message is but a keep-alive; answer one that asks for it, and
+    take note of one that answers.
+
+    RFC 5626 section 4.4.1: "When a server receives a double CRLF sequence
+    between SIP messages on a connection-oriented transport [...], it MUST
+    immediately respond with a single CRLF over the same connection."
+    RFC 7118 section 6 has it for WebSockets.
+
+    @param payload: The message.
+    @param socket: What it came on.
+    """
+    if payload.strip(CRLF_PONG):
+        return False
+    if socket is None or socket.state != socket.STATE_OPEN:
+        return True
+    if payload.startswith(CRLF_PING):
+        socket.sendUrgent(TEXT, CRLF_PONG)
+    elif socket.keepAlive is not None:
+        socket.keepAlive.answered(payload)
+    return True
 
 
 class KeepAlive:

@@ -13,7 +13,6 @@ from zope.interface import implementer
 
 from sipws.counters import Counters
 from sipws.errors import NotConnected, ParseError, TransportError
-from sipws.framing import TEXT
 from sipws.interfaces import C, ITransport, IUserAgent, IWsServer
 from sipws.message import (
     IncomingRequest,
@@ -23,8 +22,9 @@ from sipws.message import (
     rejectMalformed,
     sanityCheck,
 )
+from sipws.transport.backlog import Writers
 from sipws.transport.factory import SIPWebSocketClientFactory
-from sipws.transport.keepalive import CRLF_PING, CRLF_PONG, boundedFlowTimer
+from sipws.transport.keepalive import CRLF_PONG, boundedFlowTimer, takeCRLF
 from sipws.transport.options import DEFAULT_OPTIONS, TransportOptions
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Transport:
         "__weakref__",
         "_clock",
         "_factory",
-        "_writable",
+        "_writers",
         "closed",
         "connected",
         "counters",
@@ -101,7 +101,7 @@ class Transport:
         self.lastTransportError: TransportError | None = None
         self.counters = options.counters or Counters()
         self._clock = reactor
-        self._writable: list[Deferred[None]] | None = None
+        self._writers: Writers | None = None
         self._factory = SIPWebSocketClientFactory(self, server.ws_uri, reactor, options)
         ua.transport = self
         self.connect()
@@ -186,11 +186,9 @@ class Transport:
             return fail(NotConnected("there is no connection"))
         if ws.backlog is None:
             return succeed(None)
-        if self._writable is None:
-            self._writable = []
-        waiter: Deferred[None] = Deferred(self._writable.remove)
-        self._writable.append(waiter)
-        return waiter
+        if self._writers is None:
+            self._writers = Writers()
+        return self._writers.add()
 
     def pauseReading(self) -> None:
         """
@@ -331,7 +329,7 @@ class Transport:
         try:
             if self.ua.configuration.traceSip:
                 self._trace("received from", payload)
-            if payload[:2] == CRLF_PONG and self._keepAlive(payload):
+            if payload[:2] == CRLF_PONG and takeCRLF(payload, self.ws):
                 return
             self.counters.messagesReceived += 1
             self._receive(payload)
@@ -368,9 +366,9 @@ class Transport:
 
     def socketWritable(self) -> None:
         """Nothing waits any more for a server that did not read."""
-        waiting, self._writable = self._writable, None
-        while waiting:
-            waiting.pop(0).callback(None)
+        writers, self._writers = self._writers, None
+        if writers is not None:
+            writers.fire()
 
     def socketFailed(self, error: TransportError) -> None:
         """The WebSocket is gone, or has not come about."""
@@ -407,35 +405,15 @@ class Transport:
 
     def _failWriters(self) -> None:
         """Fail those who wait for the server to read: it will not."""
-        waiting, self._writable = self._writable, None
-        while waiting:
-            waiting.pop(0).errback(NotConnected("the connection has ended"))
+        writers, self._writers = self._writers, None
+        if writers is not None:
+            writers.fail(NotConnected("the connection has ended"))
 
     def _congested(self, ws: SIPWebSocketClientProtocol) -> None:
         """Count a message that cannot be sent as too much waits already, and say so once."""
         self.counters.congestions += 1
         if ws.backlog is not None and ws.backlog.refused == 1:
             self.logger.warn("unable to send a message: {uri} does not read", uri=self.peer)
-
-    def _keepAlive(self, payload: bytes) -> bool:
-        """
-        Say whether a message is but a keep-alive, and answer one that asks for it.
-
-        RFC 5626 section 4.4.1: "When a server receives a double CRLF sequence
-        between SIP messages on a connection-oriented transport [...], it MUST
-        immediately respond with a single CRLF over the same connection."
-        RFC 7118 section 6 has it for WebSockets.
-        """
-        if payload.strip(CRLF_PONG):
-            return False
-        ws = self.ws
-        if ws is None or ws.state != ws.STATE_OPEN:
-            return True
-        if payload.startswith(CRLF_PING):
-            ws.sendUrgent(TEXT, CRLF_PONG)
-        elif ws.keepAlive is not None:
-            ws.keepAlive.answered(payload)
-        return True
 
     def _receive(self, payload: bytes) -> None:
         ua = self.ua

@@ -257,7 +257,7 @@ def test_whoeverWaitsMayGiveUp() -> None:
     assert isinstance(results[0][0], CancelledError)
     assert results[1] == [None]
     assert isinstance(results[2][0], CancelledError)
-    assert transport._writable is None
+    assert transport._writers is None
 
 
 def test_whoeverWaitedMayFillItUpAgain() -> None:
@@ -450,6 +450,7 @@ def test_whateverTheSegmentsAndThePausesAllComesOnceAndInOrder(
         octets = octets[size:]
         if turn % 3 == 0:
             scene.transport.resumeReading()
+    scene.network.pump()
     while scene.transport.readingPaused:
         scene.transport.resumeReading()
         scene.network.pump()
