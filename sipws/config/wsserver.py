@@ -33,6 +33,8 @@ class WsServer:
     @ivar ws_uri: Its C{ws:} or C{wss:} URI (RFC 6455 section 3), or C{unix:} and
         the absolute path of a UNIX socket.
     @ivar weight: How much it is to be preferred: of several, the heaviest is taken first.
+    @ivar domain: The SIP domain by which it was found, and for which its
+        certificate must be; C{None} where it was named by its URI.
     @ivar status: One of the C{STATUS_*}: how its last connection went.  This
         and the next two change; each user agent keeps its own copies.
     @ivar restUntil: Until when it is left alone while there are others, by
@@ -50,6 +52,7 @@ class WsServer:
 
     ws_uri: str = attrs.field(on_setattr=attrs.setters.frozen)
     weight: float = attrs.field(default=0, on_setattr=attrs.setters.frozen)
+    domain: str | None = attrs.field(default=None, kw_only=True, on_setattr=attrs.setters.frozen)
     status: int = attrs.field(default=STATUS_READY, init=False, eq=False)
     restUntil: float = attrs.field(default=0.0, init=False, eq=False, repr=False)
     barredUntil: float = attrs.field(default=0.0, init=False, eq=False, repr=False)
@@ -66,6 +69,14 @@ class WsServer:
         # The attributes are frozen for everybody but their own constructor.
         object.__setattr__(self, "scheme", SCHEMES[parts.scheme])
         object.__setattr__(self, "sip_uri", f"<sip:{_hostOf(parts)};transport=ws;lr>")
+
+    def reweigh(self, weight: float) -> None:
+        """
+        Prefer it more, or less, than so far: DNS has given it another place among the servers of its domain.
+
+        @param weight: The new weight.
+        """
+        object.__setattr__(self, "weight", weight)
 
     def fresh(self) -> WsServer:
         """Copy it, with the status of one that was never tried."""

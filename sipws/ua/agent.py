@@ -20,10 +20,11 @@ from sipws.errors import ConfigurationError
 from sipws.interfaces import C as Constants
 from sipws.interfaces import ITransport, IUserAgent
 from sipws.transaction import Timers, Transactions
-from sipws.transport import Transport
+from sipws.transport import NameResolver, Transport
 from sipws.ua.client import OnProvisional, Requester
 from sipws.ua.connection import transportOptions
 from sipws.ua.digest import DigestClient
+from sipws.ua.directory import directoryOf
 from sipws.ua.dispatch import Dispatcher
 from sipws.ua.events import Emitter, loggerFor
 from sipws.ua.flow import Flows
@@ -35,6 +36,7 @@ from sipws.ua.tokens import Randomness, Tokens
 from sipws.ua.waiting import WaitingRequests
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IResolver
     from twisted.logger import Logger
 
     from sipws.config import Configuration, WsServer
@@ -83,6 +85,7 @@ class UserAgent(Emitter):
         random: Randomness | None = None,
         transportFactory: Callable[..., ITransport] = Transport,
         timers: Timers | None = None,
+        resolver: IResolver | None = None,
     ) -> None:
         """
         @param configuration: Its options; it may be shared with other user agents.
@@ -93,6 +96,9 @@ class UserAgent(Emitter):
             this user agent, or what stands for it, a server of the
             configuration, the reactor and C{options}.
         @param timers: The timers of transactions; C{None} is RFC 3261's.
+        @param resolver: What is asked for the servers of C{wsDomain}, and for the
+            addresses of all servers; C{None}: the system's name servers for the
+            former, and the reactor for the latter.
         """
         super().__init__()
         tokens = Tokens(random or _SYSTEM_RANDOM)
@@ -113,7 +119,15 @@ class UserAgent(Emitter):
             _digestClient(self.configuration, tokens),
             WaitingRequests(reactor, self.configuration.maxWaitingRequests, patience),
         )
-        self._flows = Flows(self, self._requester, reactor, self._makeTransport, self._connectionClosed)
+        self._names = None if resolver is None else NameResolver(resolver, reactor)
+        self._flows = Flows(
+            self,
+            self._requester,
+            reactor,
+            self._makeTransport,
+            self._connectionClosed,
+            directoryOf(self.configuration, reactor, self.counters, tokens.random, resolver),
+        )
         self._stopping: Stopping | None = None
 
     def __repr__(self) -> str:
@@ -389,7 +403,7 @@ class UserAgent(Emitter):
         self, face: IUserAgent, server: WsServer, leave: Callable[[ITransport], bool]
     ) -> ITransport:
         random = self._requester.builder.tokens.random
-        options = transportOptions(self.configuration, self.counters, random, leave)
+        options = transportOptions(self.configuration, self.counters, random, leave, self._names)
         return self._transportFactory(face, server, self._reactor, options=options)
 
     def _connectionClosed(self, transport: ITransport) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import CancelledError
+
 from sipws.config import WsServer
 from sipws.errors import ConfigurationError
 from sipws.transport import RetryPolicy, TransportOptions
@@ -31,7 +33,9 @@ from sipws.ua.upgrade import upgradeOf
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import IDelayedCall, IHostnameResolver, IReactorTime
+    from twisted.python.failure import Failure
 
     from sipws.config import Configuration
     from sipws.counters import Counters
@@ -52,7 +56,7 @@ class Failover:
     @ivar attempts: How often in a row all servers have been tried anew.
     """
 
-    __slots__ = ("_clock", "_flow", "_random", "_timer", "attempts")
+    __slots__ = ("_clock", "_finding", "_flow", "_random", "_timer", "attempts")
 
     def __init__(self, flow: Flow, clock: IReactorTime, random: Randomness) -> None:
         """
@@ -62,11 +66,13 @@ class Failover:
         self._clock = clock
         self._random = random
         self._timer: IDelayedCall | None = None
+        self._finding: Deferred[None] | None = None
         self.attempts = 0
 
     def servers(self) -> Collection[WsServer]:
-        """List the servers that there are."""
-        return self._flow.configuration.wsServers
+        """List the servers that there are: those of a domain, as far as they are known."""
+        directory = self._flow.directory
+        return self._flow.configuration.wsServers if directory is None else directory.servers
 
     def open(self) -> None:
         """
@@ -76,7 +82,10 @@ class Failover:
         """
         self.attempts = 0
         forgive(self.servers())
-        self._connectToBest()
+        if self._flow.directory is None:
+            self._connectToBest()
+        else:
+            self._connectToNext()
 
     def join(self) -> None:
         """Connect to the best server that no other flow has, as soon as there is one."""
@@ -128,10 +137,13 @@ class Failover:
             takeRest(server, self._clock.seconds(), options.wsServerRest, asked)
 
     def stop(self) -> None:
-        """End a recovery that is under way."""
+        """End a recovery that is under way, and a search for servers."""
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
+        finding, self._finding = self._finding, None
+        if finding is not None:
+            finding.cancel()
 
     def _free(self) -> list[WsServer]:
         """List the servers that no other flow has."""
@@ -147,6 +159,27 @@ class Failover:
         return True
 
     def _connectToNext(self) -> None:
+        """Connect to the next as soon as it is known which servers there are: mostly at once."""
+        directory = self._flow.directory
+        if directory is None or directory.isFresh:
+            self._connectToKnown()
+        else:
+            self.stop()
+            finding = self._finding = directory.find()
+            finding.addCallbacks(self._found, self._notFound)
+
+    def _found(self, _: None) -> None:
+        self._finding = None
+        self._connectToKnown()
+
+    def _notFound(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return
+        self._finding = None
+        self._flow.serversNotFound(failure)
+        self._recover()
+
+    def _connectToKnown(self) -> None:
         """Connect to the best of those that are left, or wait where none is."""
         try:
             connecting = self._connectToBest()
@@ -219,6 +252,7 @@ def transportOptions(
     counters: Counters,
     random: Randomness,
     leave: Callable[[Any], bool] | None = None,
+    resolver: IHostnameResolver | None = None,
 ) -> TransportOptions:
     """Take what concerns a transport out of a configuration."""
     return TransportOptions(
@@ -226,6 +260,7 @@ def transportOptions(
         random=random,
         retry=retryPolicy(configuration),
         leave=leave,
+        resolver=resolver,
         keepAliveInterval=configuration.keepAliveInterval,
         keepAliveTimeout=configuration.keepAliveTimeout,
         keepAliveMisses=configuration.keepAliveMisses,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sipws.message import IncomingResponse
     from sipws.ua.agent import UserAgent
     from sipws.ua.client import Requester
+    from sipws.ua.directory import Directory
 
 __all__ = ["Flow", "Flows", "MakeTransport"]
 
@@ -136,6 +137,17 @@ class Flow(Face):
             self.emit("disconnected", old)
         self._ready(transport)
 
+    @property
+    def directory(self) -> Directory | None:
+        """What knows the servers of a domain; C{None} where they are configured by their URIs."""
+        return self._flows.directory
+
+    def serversNotFound(self, reason: Failure) -> None:
+        """Note that it is not known which servers there are."""
+        failure: Any = reason.value
+        self._flows.connectedWaiters.failOnce(failure)
+        self.unreachable()
+
     def unreachable(self) -> None:
         """Note that no server can be reached."""
         self.server = None
@@ -225,6 +237,8 @@ class Flows:
     @ivar connectedWaiters: Those who wait for a connection.
     @ivar busy: What is asked, beside the open transactions, whether a moment
         is not a quiet one: any that says yes keeps a flow where it is.
+    @ivar directory: What knows the servers of a domain; C{None} where they
+        are configured by their URIs.
     @ivar all: The flows.
     """
 
@@ -233,6 +247,7 @@ class Flows:
         "busy",
         "clock",
         "connectedWaiters",
+        "directory",
         "makeTransport",
         "onClosed",
         "random",
@@ -247,6 +262,7 @@ class Flows:
         clock: IReactorTime,
         makeTransport: MakeTransport,
         onClosed: Callable[[ITransport], None],
+        directory: Directory | None = None,
     ) -> None:
         self.ua = ua
         self.requester = requester
@@ -256,6 +272,7 @@ class Flows:
         self.onClosed = onClosed
         self.connectedWaiters = Waiters()
         self.busy: list[Callable[[], bool]] = []
+        self.directory = directory
         self.all = tuple(Flow(self, regID) for regID in range(1, ua.configuration.flows + 1))
 
     def open(self) -> None:
@@ -275,6 +292,8 @@ class Flows:
             flow.failover.stop()
             if flow.returning is not None:
                 flow.returning.stop()
+        if self.directory is not None:
+            self.directory.stop()
         self.connectedWaiters.fail(NotConnected("the user agent has been stopped"))
 
     def end(self) -> None:
