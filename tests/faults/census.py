@@ -16,8 +16,9 @@ __all__ = ["Census"]
 #: Whose objects are counted.
 OURS = ("sipws.", "autobahn.", "tests.faults.")
 
-#: What the test itself holds: messages of failures in its ledger, and the ledger.
-HELD = ("sipws.errors", "tests.faults.ledger", "tests.faults.census")
+#: What others hold: a test what is its own, and the log the errors in it, as long as nobody
+#: has begun to listen to it.
+HELD = ("tests.faults.ledger", "tests.faults.census", "tests.faults.test_", "sipws.errors")
 
 _DESCRIPTORS = "/proc/self/fd"
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from sipws.errors import SIPError, TransactionCancelled, TransactionTimeout, TransportError
+from sipws.errors import LimitExceeded, SIPError, TransactionCancelled, TransactionTimeout
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -203,7 +203,7 @@ def _wrongs(entry: Entry) -> list[str]:
                 wrongs.append("it was accepted, but has not arrived")
         elif not issubclass(outcome.kind, SIPError):
             wrongs.append(f"its failure is none of ours: {outcome.text}")
-        elif issubclass(outcome.kind, TransportError) and outcome.sent is None:
+        elif outcome.sent is None and not issubclass(outcome.kind, LimitExceeded):
             wrongs.append(f"its failure does not say whether it had left: {outcome.text}")
         elif outcome.sent is False and entry.arrivals:
             wrongs.append("it had not left, but has arrived")

@@ -1,5 +1,6 @@
 """
-L{FaultProxy}: a TCP proxy in which things go wrong, as they are told to.
+L{FaultProxy}: a TCP proxy in which things go wrong, as they are told to; and
+L{ProxyCore}: what of it is the same where there is no TCP.
 
 It stands between WebSocket clients and a server.  Octets go through as they
 are, so C{ws} and C{wss} are all the same to it; where TLS has to end at the
@@ -29,17 +30,16 @@ from tests.faults.link import Link, quietFactory
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, IListeningPort, IProtocol, IStreamClientEndpoint
 
-__all__ = ["FaultProxy"]
+__all__ = ["FaultProxy", "ProxyCore"]
 
 _LOOPBACK = "127.0.0.1"
 
 
-class FaultProxy:
+class ProxyCore:
     """
-    A TCP proxy in which things go wrong.
+    A proxy in which things go wrong, wherever its connections come from.
 
-    @ivar clock: The reactor.
-    @ivar port: The TCP port on 127.0.0.1 that it listens on; the same for all its life.
+    @ivar clock: What connects, which is the clock too: a reactor.
     @ivar door: How connections are met.
     @ivar shape: What becomes of their octets.
     @ivar identity: Its own certificate, where the clients' octets are TLS.
@@ -63,20 +63,15 @@ class FaultProxy:
         self.clock = reactor
         self.door: Door = Forward()
         self.shape: Shape = Plain()
+        self.identity = identity
         self.links: list[Link] = []
         self.accepted = 0
         self._server = server
         self._terminated = terminated
-        self.identity = identity
-        self._placeholder = _bind()
-        self.port: int = self._placeholder.getsockname()[1]
-        self._listening: IListeningPort | None = None
-        self._closing: Deferred[None] | None = None
-        self._isStopping = False
         self._stopped: Deferred[None] | None = None
 
     def start(self) -> None:
-        """Listen."""
+        """Take connections from now on."""
         self._listen()
 
     def inflict(self, fault: Fault) -> None:
@@ -105,18 +100,25 @@ class FaultProxy:
         self.inflict(Forward())
 
     async def stop(self) -> None:
-        """Listen no more, cut all connections, and wait until they are gone."""
-        self._isStopping = True
+        """Take no more connections, cut those that there are, and wait until they are gone."""
         self._stopListening()
-        self._placeholder.close()
         self.shape = Plain()
         for link in list(self.links):
             link.reset()
-        if self._closing is not None:
-            await self._closing
         if self.links:
             self._stopped = Deferred()
             await self._stopped
+
+    def accept(self, address: IAddress | None) -> IProtocol:
+        """Make the client's end of a new link."""
+        link = Link(self)
+        self.links.append(link)
+        self.accepted += 1
+        identity = self.door.identity or self.identity
+        if identity is None or not self.door.terminates:
+            return link.client
+        tls = TLSMemoryBIOFactory(identity.asServer(), False, quietFactory(link.client))
+        return tls.buildProtocol(address)
 
     # What links ask and tell.
 
@@ -134,7 +136,51 @@ class FaultProxy:
             stopped, self._stopped = self._stopped, None
             stopped.callback(None)
 
-    # How connections come in.
+    # Where connections come from.
+
+    def _listen(self) -> None:
+        """Take connections, if that is not so already."""
+        raise NotImplementedError
+
+    def _stopListening(self) -> None:
+        """Have connections be refused, if that is not so already."""
+        raise NotImplementedError
+
+
+class FaultProxy(ProxyCore):
+    """
+    A TCP proxy in which things go wrong.
+
+    @ivar port: The TCP port on 127.0.0.1 that it listens on; the same for all its life.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        server: IStreamClientEndpoint,
+        identity: Identity | None = None,
+        terminated: IStreamClientEndpoint | None = None,
+    ) -> None:
+        """
+        @param reactor: The reactor.
+        @param server: The way to the server.
+        @param identity: The proxy's own certificate, where the clients' octets are TLS.
+        @param terminated: The way to the server for what TLS hid, where it ends at the proxy.
+        """
+        super().__init__(reactor, server, identity, terminated)
+        self._placeholder = _bind()
+        self.port: int = self._placeholder.getsockname()[1]
+        self._listening: IListeningPort | None = None
+        self._closing: Deferred[None] | None = None
+        self._isStopping = False
+
+    async def stop(self) -> None:
+        """Listen no more, cut all connections, and wait until they are gone."""
+        self._isStopping = True
+        self._placeholder.close()
+        await super().stop()
+        if self._closing is not None:
+            await self._closing
 
     def _listen(self) -> None:
         if self._listening is None and self._closing is None:
@@ -154,24 +200,13 @@ class FaultProxy:
         if closing is not None:
             closing.callback(None)
 
-    def accept(self, address: IAddress | None) -> IProtocol:
-        """Make the client's end of a new link."""
-        link = Link(self)
-        self.links.append(link)
-        self.accepted += 1
-        identity = self.door.identity or self.identity
-        if identity is None or not self.door.terminates:
-            return link.client
-        tls = TLSMemoryBIOFactory(identity.asServer(), False, quietFactory(link.client))
-        return tls.buildProtocol(address)
-
 
 class _Acceptor(Factory):
     """Accepts connections for a proxy."""
 
     noisy = False
 
-    def __init__(self, proxy: FaultProxy) -> None:
+    def __init__(self, proxy: ProxyCore) -> None:
         self._proxy = proxy
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
