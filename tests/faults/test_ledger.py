@@ -92,7 +92,7 @@ def test_whatArrivesAndIsAnsweredAddsUp(books: Books) -> None:
 
 
 @pytest.mark.parametrize("arrivals", [0, 1])
-@pytest.mark.parametrize("error", [TransportError("lost", sent=True), TransactionTimeout("late")])
+@pytest.mark.parametrize("error", [TransportError("lost", sent=True), TransactionTimeout("late", sent=True)])
 def test_whatHasLeftMayHaveArrived(books: Books, error: Exception, arrivals: int) -> None:
     number = books.send()
     for _ in range(arrivals):
