@@ -85,13 +85,14 @@ class SIPWebSocketClientFactory(WebSocketClientFactory, ReconnectingClientFactor
         """
         self.owner = owner
         self.options = options
-        self.location = Location.parse(uri)
+        # Another user agent's servers need not know of domains.
+        self.location = Location.parse(uri, getattr(owner.server, "domain", None))
         self.reactor = reactor
         self.clock = reactor
         self.timings = Timings(reactor)
         self.connector = EndpointConnector(self, self._makeEndpoint)
         secure = self.location.secure and not IInnerReactor.providedBy(reactor)
-        self._creator = ClientTLS(self.location.host, options) if secure else None
+        self._creator = ClientTLS(self.location.host, options, self.location.domain) if secure else None
         self._openTimer: IDelayedCall | None = None
         if options.upgrade is not None:
             self.upgrading = Upgrading(options.upgrade, self.location, owner.counters, self._newCnonce)

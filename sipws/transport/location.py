@@ -27,7 +27,8 @@ from zope.interface import Interface, implementer
 from sipws.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IAddress, IHostResolution
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import IAddress, IHostResolution, IProtocol, IProtocolFactory
 
 __all__ = ["IInnerReactor", "Location", "plainEndpoint"]
 
@@ -51,6 +52,8 @@ class Location:
     @ivar port: The TCP port.
     @ivar resource: What to ask for by HTTP: path and query.
     @ivar path: The path of a UNIX socket, in place of host and port.
+    @ivar domain: The SIP domain that led here, which the certificate must be
+        for; C{None}: it must be for the host.
     """
 
     secure: bool
@@ -58,13 +61,15 @@ class Location:
     port: int
     resource: str
     path: str | None = None
+    domain: str | None = None
 
     @classmethod
-    def parse(cls, uri: str) -> Location:
+    def parse(cls, uri: str, domain: str | None = None) -> Location:
         """
         Take a URI apart.
 
         @param uri: C{ws://}, C{wss://}, or C{unix:} and an absolute path.
+        @param domain: The SIP domain that led to it.
         @raise ConfigurationError: It is none of these; its option is C{ws_uri}.
         """
         try:
@@ -82,6 +87,7 @@ class Location:
             host=parts.hostname,
             port=_PORTS[parts.scheme] if port is None else port,
             resource=resource,
+            domain=domain,
         )
 
     @property
@@ -124,7 +130,9 @@ def plainEndpoint(
     if isIPv6Address(host):
         return TCP6ClientEndpoint(reactor, host, port, timeout)
     watched = _ResolvingReactor(reactor, resolver or reactor.nameResolver, onResolved)
-    return HostnameEndpoint(watched, host, port, timeout)
+    endpoint = HostnameEndpoint(watched, host, port, timeout)
+    # The reactor's resolver cannot be stopped.
+    return endpoint if resolver is None else _GivingUp(endpoint, watched)
 
 
 @implementer(IReactorPluggableNameResolver, IHostnameResolver)
@@ -135,6 +143,7 @@ class _ResolvingReactor:
         self._reactor = reactor
         self._resolver = resolver
         self._onResolved = onResolved
+        self._resolution: IHostResolution | None = None
         self.nameResolver = self
 
     def __getattr__(self, name: str) -> Any:
@@ -148,7 +157,31 @@ class _ResolvingReactor:
     def resolveHostName(self, resolutionReceiver: IResolutionReceiver, *args: Any, **named: Any) -> Any:
         """Resolve a name, and say when that is done."""
         receiver = _WatchedReceiver(resolutionReceiver, self._onResolved)
-        return self._resolver.resolveHostName(receiver, *args, **named)
+        self._resolution = self._resolver.resolveHostName(receiver, *args, **named)
+        return self._resolution
+
+    def giveUp(self, result: Any) -> Any:
+        """Stop resolving, where that is still under way."""
+        resolution, self._resolution = self._resolution, None
+        if resolution is not None:
+            resolution.cancel()
+        return result
+
+
+@implementer(IStreamClientEndpoint)
+class _GivingUp:
+    """An endpoint that stops resolving its name when it is cancelled, which Twisted's does not."""
+
+    def __init__(self, endpoint: HostnameEndpoint, watched: _ResolvingReactor) -> None:
+        self._endpoint = endpoint
+        self._watched = watched
+
+    def __repr__(self) -> str:
+        return repr(self._endpoint)
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Connect."""
+        return self._endpoint.connect(protocolFactory).addErrback(self._watched.giveUp)
 
 
 @implementer(IResolutionReceiver)

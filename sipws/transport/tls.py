@@ -9,6 +9,7 @@ positively good.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,15 +28,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sipws.errors import CertificateRefused, ConfigurationError
+from sipws.transport.sipdomain import isOfDomain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from twisted.protocols.tls import TLSMemoryBIOProtocol
 
     from sipws.transport.options import TransportOptions
 
 __all__ = ["ClientTLS"]
+
+#: Says why a certificate is not the one that is wanted; C{None} where it is.
+_Check = Callable[[crypto.X509], "str | None"]
 
 _PEM_CERTIFICATE_END = b"-----END CERTIFICATE-----"
 
@@ -44,20 +47,22 @@ _PEM_CERTIFICATE_END = b"-----END CERTIFICATE-----"
 class ClientTLS:
     """
     Makes the client's side of TLS connections to one host, which must prove
-    that it is that host.
+    that it is that host; or, where a SIP domain has led there, that it is
+    that domain's, by whatever name the host goes.
 
     @raise ConfigurationError: A file of the options cannot be used; it names the option.
     """
 
-    def __init__(self, host: str, options: TransportOptions) -> None:
+    def __init__(self, host: str, options: TransportOptions, domain: str | None = None) -> None:
         """
         @param host: The host of the URI: a name, or an IP address without brackets.
         @param options: See C{caFile}, C{clientCertificate} and C{clientKey}.
+        @param domain: The SIP domain that has led there.
         """
-        isAddress = isIPAddress(host) or isIPv6Address(host)
-        self._identity: ServiceID = IPAddress_ID(host) if isAddress else DNS_ID(host)
+        self._check = _hostCheck(host) if domain is None else _domainCheck(domain)
+        # A server of several domains has a certificate for each, and must be told which one is asked for.
         self._creator = optionsForClientTLS(
-            host,
+            host if domain is None else domain,
             trustRoot=None if options.caFile is None else _trusted(options.caFile),
             extraCertificateOptions=_shown(options),
         )
@@ -70,13 +75,13 @@ class ClientTLS:
         """
         connection = self._creator.clientConnectionForTLS(tlsProtocol)
         connection.set_verify(
-            SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verifier(tlsProtocol, self._identity)
+            SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verifier(tlsProtocol, self._check)
         )
         return connection
 
 
 def _verifier(
-    tlsProtocol: TLSMemoryBIOProtocol, identity: ServiceID
+    tlsProtocol: TLSMemoryBIOProtocol, check: _Check
 ) -> Callable[[SSL.Connection, crypto.X509, int, int, int], bool]:
     """
     Make what OpenSSL asks about each certificate of the chain, the server's own last.
@@ -91,7 +96,7 @@ def _verifier(
         nonlocal protocol
         problem = None if ok else _openSSLError(error)
         if problem is None and depth == 0:
-            problem = _identityError(certificate, identity)
+            problem = check(certificate)
         if problem is None:
             return True
         if protocol is not None:
@@ -102,13 +107,39 @@ def _verifier(
     return verify
 
 
-def _identityError(certificate: crypto.X509, identity: ServiceID) -> str | None:
-    """Say why a certificate is not that of a host; C{None} where it is."""
-    try:
-        verify_service_identity(extract_patterns(certificate), [identity], [])
-    except Exception as error:  # noqa: BLE001 - whatever keeps us from reading the names: fail closed
-        return f"the certificate does not prove to be that of {_nameOf(identity)}: {error!r}"
-    return None
+def _hostCheck(host: str) -> _Check:
+    """Make what says why a certificate is not that of a host; C{None} where it is."""
+    isAddress = isIPAddress(host) or isIPv6Address(host)
+    identity: ServiceID = IPAddress_ID(host) if isAddress else DNS_ID(host)
+
+    def check(certificate: crypto.X509) -> str | None:
+        try:
+            verify_service_identity(extract_patterns(certificate), [identity], [])
+        except Exception as error:  # noqa: BLE001 - whatever keeps us from reading the names: fail closed
+            return f"the certificate does not prove to be that of {_nameOf(identity)}: {error!r}"
+        return None
+
+    return check
+
+
+def _domainCheck(domain: str) -> _Check:
+    """
+    Make what says why a certificate is not that of a SIP domain; C{None} where it is.
+
+    RFC 5922 section 7.3: the client "MUST compare the original domain portion
+    of the SIP AUS used as input to the RFC 3263 server location procedures to
+    the SIP domain identities obtained from the certificate".
+    """
+
+    def check(certificate: crypto.X509) -> str | None:
+        try:
+            if isOfDomain(certificate, domain):
+                return None
+        except Exception as error:  # noqa: BLE001 - as above
+            return f"the certificate does not prove to be that of the domain {domain}: {error!r}"
+        return f"the certificate is not that of the domain {domain} (RFC 5922), by which the server was found"
+
+    return check
 
 
 def _nameOf(identity: Any) -> str:

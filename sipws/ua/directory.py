@@ -113,8 +113,7 @@ class Directory:
         looking: Deferred[Any] = maybeDeferred(self._locate)
         # What fires at once is over before it is kept.
         self._looking = looking
-        looking.addCallbacks(self._found, self._failed)
-        looking.addErrback(_unexpected)
+        looking.addCallback(self._found).addErrback(self._failed)
 
     def _found(self, located: Located) -> None:
         self._looking = None
@@ -159,10 +158,6 @@ class Directory:
         self._isFailing = True
         then = "what was found before is used" if self.servers else "it is tried again"
         _log.warn("no servers are found: {error}; {then}", error=error, then=then)
-
-
-def _unexpected(failure: Failure) -> None:
-    _log.failure("looking servers up went wrong", failure)
 
 
 def directoryOf(
