@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sipws.message import URI, Contact
     from sipws.server.connection import Connection
+    from sipws.server.outbound import Flow
 
 __all__ = ["Binding", "Locations"]
 
@@ -35,6 +36,7 @@ class Binding:
     @ivar callID: The Call-ID of the REGISTER.
     @ivar cseq: The CSeq number of the REGISTER.
     @ivar expires: When it ends, in seconds on the server's clock.
+    @ivar flow: The flow that it stands for (RFC 5626); C{None}: none in particular.
     """
 
     aor: str
@@ -43,6 +45,7 @@ class Binding:
     callID: str
     cseq: int
     expires: float
+    flow: Flow | None = None
     timer: IDelayedCall | None = attrs.field(default=None, repr=False)
 
     @property

@@ -1,5 +1,5 @@
 """
-The registrar (RFC 3261 section 10.3).
+The registrar (RFC 3261 section 10.3; RFC 5626 section 6).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sipws.errors import ParseError
 from sipws.message import Contact, Parameters
 from sipws.message.values import formatDate
 from sipws.server.location import Binding
+from sipws.server.outbound import flowOf, supportsOutbound
 from sipws.server.refusal import Refused
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sipws.server.connection import Connection
     from sipws.server.limits import ServerLimits
     from sipws.server.location import Locations
+    from sipws.server.outbound import Flow
 
 __all__ = ["Registrar"]
 
@@ -40,6 +42,7 @@ class _Registration:
 
     @ivar aor: The address of record.
     @ivar expires: Its Expires header; C{None} without one.
+    @ivar outbound: Whether its sender knows of flows.
     """
 
     aor: str
@@ -47,6 +50,21 @@ class _Registration:
     connection: Connection
     current: Sequence[Binding]
     expires: int | None
+    outbound: bool
+
+    def flowOf(self, contact: Contact) -> Flow | None:
+        """Say which flow one of its contacts stands for."""
+        return flowOf(contact) if self.outbound else None
+
+    def changes(self, binding: Binding, contact: Contact) -> bool:
+        """
+        Say whether a contact of its is about a binding that there is.
+
+        RFC 5626 section 6: of a flow, "the corresponding binding is between an AOR and
+        the combination of the instance-id [...] and the value of [the] reg-id".
+        """
+        flow = self.flowOf(contact)
+        return binding.uri.equivalent(contact.uri) if flow is None else binding.flow == flow
 
 
 class Registrar:
@@ -75,14 +93,24 @@ class Registrar:
         @raise ParseError: Likewise: a Contact is malformed.
         """
         registration = _Registration(
-            aor, request, connection, self._locations.find(aor), _expiresHeader(request)
+            aor,
+            request,
+            connection,
+            self._locations.find(aor),
+            _expiresHeader(request),
+            supportsOutbound(request),
         )
         contacts = _contacts(request)
         if any(contact.isStar for contact in contacts):
             self._locations.replace(self._wildcard(registration, len(contacts)), ())
         else:
             self._update(registration, contacts)
-        return self._listed(aor)
+        listed = self._listed(aor)
+        if any(registration.flowOf(contact) is not None for contact in contacts):
+            # RFC 5626 section 6: "the registrar MUST include the outbound option-tag in a Require
+            # header field value in its response".
+            listed.append(("Require", "outbound"))
+        return listed
 
     def _wildcard(self, registration: _Registration, contacts: int) -> Sequence[Binding]:
         """
@@ -102,7 +130,7 @@ class Registrar:
         new: dict[int, Binding] = {}
         for contact in contacts:
             expires = self._interval(contact, registration.expires)
-            known = [binding for binding in registration.current if binding.uri.equivalent(contact.uri)]
+            known = [binding for binding in registration.current if registration.changes(binding, contact)]
             for binding in known:
                 _refuseOlder(registration.request, binding)
             old += [binding for binding in known if binding not in old]
@@ -114,7 +142,7 @@ class Registrar:
     def _add(
         self, new: dict[int, Binding], registration: _Registration, contact: Contact, expires: int
     ) -> None:
-        same = (index for index, binding in new.items() if binding.uri.equivalent(contact.uri))
+        same = (index for index, binding in new.items() if registration.changes(binding, contact))
         new[next(same, len(new))] = Binding(
             registration.aor,
             contact,
@@ -122,6 +150,7 @@ class Registrar:
             registration.request.callID,
             registration.request.cseq,
             self._clock.seconds() + expires,
+            registration.flowOf(contact),
         )
 
     def _interval(self, contact: Contact, expires: int | None) -> int:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from sipws.server.outbound import oneOfEach
 from sipws.server.refusal import Refused
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Router:
         user = path.uri.user
         if not path.isOurs or user is None:
             return []
-        bindings = self._locations.find(self._names.addressOfRecord(user))
+        bindings = oneOfEach(self._locations.find(self._names.addressOfRecord(user)))
         # Section 16.6: "Targets are processed from highest qvalue to lowest.  Targets with
         # equal qvalues may be processed in parallel."
         ordered = sorted(bindings, key=_preference)

@@ -1,0 +1,94 @@
+"""Several flows to one user agent: RFC 5626 sections 6 and 7."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.server.harness import DOMAIN, Client, World
+
+ALICE = f"sip:alice@{DOMAIN}"
+INSTANCE = '+sip.instance="<urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6>"'
+OTHER = '+sip.instance="<urn:uuid:00000000-7dec-41d0-a765-00a0c91e6bf6>"'
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def register(client: Client, parameters: str = "", *, supported: str = "path, outbound", **more: Any) -> Any:
+    """Send a REGISTER for alice, always with the same contact address, and take the response."""
+    headers = {"Contact": f"<sip:alice@a.invalid;transport=ws>{parameters}", "Supported": supported, **more}
+    client.request("REGISTER", f"sip:{DOMAIN}", headers, to=f"<{ALICE}>")
+    return client.one()
+
+
+def flows(world: World) -> list[str | None]:
+    return [None if one.flow is None else one.flow[1] for one in world.server.locations.find(ALICE)]
+
+
+def test_aFlowOfItsOwnIsABindingOfItsOwn(world: World) -> None:
+    first, second = world.client(), world.client()
+    assert register(first, f";{INSTANCE};reg-id=1").getHeader("Require") == "outbound"
+    response = register(second, f";{INSTANCE};reg-id=2")
+    assert response.statusCode == 200
+    assert len(response.getHeaders("Contact")) == 2
+    assert flows(world) == ["1", "2"]
+
+
+def test_theSameFlowAgainReplacesItsBindingWhateverTheContact(world: World) -> None:
+    first, second = world.client(), world.client()
+    register(first, f";{INSTANCE};reg-id=1")
+    headers = {"Contact": f"<sip:other@b.invalid>;{INSTANCE};reg-id=1", "Supported": "outbound"}
+    second.request("REGISTER", f"sip:{DOMAIN}", headers, to=f"<{ALICE}>")
+    assert len(second.one().getHeaders("Contact")) == 1
+    # Its flow is the new connection: the end of the old one is nothing to it.
+    first.drop()
+    assert flows(world) == ["1"]
+
+
+def test_anotherInstanceIsAnother(world: World) -> None:
+    register(world.client(), f";{INSTANCE};reg-id=1")
+    register(world.client(), f";{OTHER};reg-id=1")
+    assert flows(world) == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "supported"),
+    [(f";{INSTANCE};reg-id=2", "path"), (";reg-id=2", "outbound"), (f";{INSTANCE}", "outbound")],
+)
+def test_withoutAllThatItTakesItIsAsBefore(world: World, parameters: str, supported: str) -> None:
+    register(world.client())
+    response = register(world.client(), parameters, supported=supported)
+    assert response.getHeader("Require") is None
+    assert flows(world) == [None]
+
+
+def test_oneOfTwoIsRemoved(world: World) -> None:
+    first, second = world.client(), world.client()
+    register(first, f";{INSTANCE};reg-id=1")
+    register(second, f";{INSTANCE};reg-id=2")
+    register(first, f";{INSTANCE};reg-id=1", Expires=0)
+    assert flows(world) == ["2"]
+
+
+def test_aRequestGoesByOneFlowOfEachUserAgent(world: World) -> None:
+    first, second, third = world.client(), world.client(), world.client()
+    register(first, f";{INSTANCE};reg-id=1")
+    register(second, f";{INSTANCE};reg-id=2")
+    register(third, f";{OTHER};reg-id=1")
+    bob = world.user("bob")
+    bob.request("MESSAGE", ALICE)
+    assert [len(each.requests()) for each in (first, second, third)] == [0, 1, 1]
+
+
+def test_whenItsFlowIsGoneItGoesByTheOther(world: World) -> None:
+    first, second = world.client(), world.client()
+    register(first, f";{INSTANCE};reg-id=1")
+    register(second, f";{INSTANCE};reg-id=2")
+    second.drop()
+    bob = world.user("bob")
+    bob.request("MESSAGE", ALICE)
+    assert len(first.requests()) == 1
