@@ -94,7 +94,7 @@ class MemoryConnection:
         @param isBinary: Whether it goes in a binary frame.
         @return: Whether the WebSocket was open.
         """
-        if not self.connected:
+        if not self.connected or self._protocol.state != WebSocketServerProtocol.STATE_OPEN:
             return False
         octets = msg.encode() if isinstance(msg, str) else bytes(msg)
         self._protocol.sendMessage(octets, isBinary)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, FailureGroup, gatherResults, race, succeed
+from twisted.internet.defer import Deferred, FailureGroup, FirstError, gatherResults, race, succeed
 from zope.interface import implementer
 
 from sipws.errors import NotConnected, TransportError
@@ -364,4 +364,11 @@ def _last(waiters: list[Deferred[None]]) -> Deferred[None]:
     """Wait for all of some, none of which fails."""
     if len(waiters) == 1:
         return waiters[0]
-    return gatherResults(waiters, consumeErrors=True).addCallback(lambda _: None)
+
+    def failed(failure: Failure) -> Failure:
+        # They are cancelled together, and none fails otherwise.
+        failure.trap(FirstError)
+        assert isinstance(failure.value, FirstError)
+        return failure.value.subFailure
+
+    return gatherResults(waiters, consumeErrors=True).addCallbacks(lambda _: None, failed)
