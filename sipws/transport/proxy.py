@@ -158,7 +158,7 @@ class _Tunnel(Protocol):
 
     def _read(self) -> None:
         """Read the proxy's answer, as far as it is there."""
-        while END_OF_HEAD in self._answer[: self._room]:
+        while END_OF_HEAD in self._answer:
             octets, _, self._answer = self._answer.partition(END_OF_HEAD)
             head = Head.parse(octets + END_OF_HEAD)
             if head is None:

@@ -135,7 +135,7 @@ class Upgrading:
         @return: What it comes to; not where C{goesOn}.
         """
         head = Head.parse(octets)
-        if head is None or head.status != error.status:
+        if head is None:
             return error
         self._jar.keep(self.location.origin, head.values("set-cookie"))
         if head.status == _UNAUTHORIZED:
@@ -147,9 +147,7 @@ class Upgrading:
         self.goesOn = problem is None
         if problem is None:
             return error
-        return HandshakeRefused(
-            f"{error.reason}: {problem}", status=error.status, retryAfter=error.retryAfter
-        )
+        return HandshakeRefused(f"{error.reason}: {problem}", status=error.status)
 
     def _answer(self, head: Head) -> str | None:
         """Answer a 401; say why not where that cannot be."""

@@ -52,7 +52,7 @@ class Tied:
     def __init__(self, made: list[Forgetful]) -> None:
         self.network = MemoryNetwork()
         self.network.server = Gateway()
-        endpoint = stringEndpoint(
+        self.endpoint = endpoint = stringEndpoint(
             self.network.reactor, "any:{host}:{port}:{host}", Location.parse("wss://[2001:db8::1]:7443")
         )
         [self.inner] = made
@@ -93,6 +93,20 @@ def test_whatHasSucceededIsLeftAlone(made: list[Forgetful]) -> None:
     tied.inner.result.callback("the protocol")
     tied.network.pump()
     assert tied.results == ["the protocol"]
+    assert tied.network.openSockets == 2
+
+
+def test_andStaysSoWhenTheNextUseFails(made: list[Forgetful]) -> None:
+    tied = Tied(made)
+    tied.network.pump()
+    tied.inner.result.callback("the protocol")
+    tied.inner.result = Deferred()
+    again: Deferred[Any] = tied.endpoint.connect(Factory.forProtocol(Protocol))
+    again.addErrback(lambda failure: failure.trap(CancelledError))
+    tied.network.pump()
+    assert tied.network.openSockets == 4
+    again.cancel()
+    tied.network.pump()
     assert tied.network.openSockets == 2
 
 

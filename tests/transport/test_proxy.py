@@ -239,6 +239,31 @@ def test_itIsGivenUpBeforeThereIsAWay(octets: bytes) -> None:
     assert tunnel.gateway.connections[0].lost
 
 
+class Late:
+    """An endpoint to a proxy that takes no notice of being cancelled."""
+
+    def __init__(self) -> None:
+        self.factory: Any = None
+
+    def connect(self, factory: Any) -> Deferred[Any]:
+        self.factory = factory
+        return Deferred(lambda result: None)
+
+
+def test_aConnectionThatComesTooLateIsCut() -> None:
+    tunnel = Tunnel()
+    late = Late()
+    endpoint = HTTPConnectEndpoint(late, PROXY, tunnel.location)  # type: ignore[arg-type]
+    pending = endpoint.connect(Factory.forProtocol(Recorder))
+    pending.addErrback(lambda failure: failure.trap(CancelledError))
+    pending.cancel()
+    TCP4ClientEndpoint(tunnel.network.reactor, "192.0.2.1", 1).connect(late.factory)
+    tunnel.network.pump()
+    assert tunnel.network.attempts == 1
+    assert tunnel.network.openSockets == 0
+    assert tunnel.gateway.requests == []
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(

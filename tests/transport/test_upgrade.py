@@ -151,18 +151,37 @@ def test_aNonceThatIsStaleAtOnceIsReplacedOnce() -> None:
     assert "does not take httpUser and httpPassword" in str(scene.refusal())
 
 
+def test_aNonceThatIsStaleAndTheSameIsNotReplaced() -> None:
+    stale = answer(401, 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth", stale=true')
+    scene = gated(ALICE, *[stale] * 9)
+    assert len(scene.requests) == 2
+    assert "does not take httpUser and httpPassword" in str(scene.refusal())
+
+
+def test_aServerThatAsksInAnotherWayThanBeforeIsAnsweredInIt() -> None:
+    guard = Guard()
+    scene = gated(ALICE, guard, guard, BY_BASIC, uri="wss://sip.example.com")
+    scene.network._wires[-1].drop()
+    scene.network.advance(4)
+    assert scene.transport.connected
+    said = [request.headers.get("authorization", "")[:6] for request in scene.requests]
+    assert said == ["", "Digest", "Digest", "Basic "]
+    scene.end()
+
+
 def test_aWrongPasswordIsNotTriedTwice() -> None:
     guard = Guard()
-    scene = gated(Upgrade(user="alice", password="wrong"), guard, guard, guard)
+    scene = gated(Upgrade(user="alice", password="wrong"), *[guard] * 4)
     assert len(scene.requests) == 2
     error = scene.refusal()
     assert isinstance(error, HandshakeRefused)
     assert error.status == 401
     assert "401 Whatever" in str(error)
     assert "does not take httpUser and httpPassword" in str(error)
-    # And it is tried again as any other failure is: with the gap.
+    # And it is tried again as any other failure is: with the gap, and from the start.
     scene.network.advance(4)
     assert scene.counters.attempts == 2
+    assert ["authorization" in request.headers for request in scene.requests] == [False, True] * 2
     scene.end()
 
 
@@ -171,6 +190,9 @@ def test_aServerThatAsksForEverAnotherRealmComesToAnEnd() -> None:
     scene = gated(ALICE, *many)
     assert len(scene.requests) == MAX_ANSWERS + 1
     assert "too often" in str(scene.refusal())
+    scene.network.advance(4)
+    assert len(scene.requests) == 2 * (MAX_ANSWERS + 1)
+    scene.end()
 
 
 def test_theStrongestOfSeveralChallengesIsAnswered() -> None:
@@ -238,6 +260,8 @@ def BY_DIGEST(guard: Guard) -> bytes:
         (ALICE, "Digest", "in no way that is known here"),
         (ALICE, "\x7f, = ,,,", "does not say what credentials"),
         (ALICE, 'Digest realm="x', "does not say what credentials"),
+        (ALICE, 'Digest realm="a\nX-Evil: 1", nonce="n"', "does not say what credentials"),
+        (ALICE, 'Digest realm="a\rX-Evil: 1", nonce="n"', "does not say what credentials"),
         (
             Upgrade(user="alice", password=PASSWORD, basic=True),
             'Basic realm="x"',
@@ -292,6 +316,29 @@ def test_connectingAnewBeginsAnew() -> None:
     scene.end()
 
 
+def test_whatAnAnswerWouldHaveLedToEndsWithItsAttempt() -> None:
+    scene = gated(Upgrade(maxRedirects=1), None)
+    scene.transport._factory._socket.dataReceived(answer(302, "Location: /there"))
+    scene.transport.disconnect()
+    scene.gateway.answers[:] = [None]
+    assert scene.transport.connect()
+    scene.network.pump()
+    scene.network._wires[-1].drop()
+    assert [request.resource for request in scene.requests] == ["/sip", "/sip"]
+    assert "before the WebSocket was open" in str(scene.transport.lastTransportError)
+    scene.end()
+
+
+def test_timingsAreThoseOfTheLastConnection() -> None:
+    scene = gated(Upgrade(maxRedirects=1), None)
+    scene.network.advance(3)
+    scene.gateway.connections[0].transport.write(answer(302, "Location: /there"))
+    scene.network.advance(0)
+    assert scene.transport.connected
+    assert scene.transport.timings.tcp == scene.transport.timings.upgrade == 0
+    scene.end()
+
+
 # Redirects.
 
 FULL = Upgrade(
@@ -325,6 +372,16 @@ def test_aRedirectToTheSameOriginKeepsWhatGoesWithIt(status: int, location: str,
         assert second.headers[name] == first.headers[name]
     assert (scene.counters.redirects, scene.counters.attempts) == (1, 1)
     assert scene.told("onTransportConnecting") == [("onTransportConnecting", 1, True)]
+    scene.end()
+
+
+@pytest.mark.parametrize("location", ["/there", "http://localhost/there", "ws://localhost:80/there"])
+def test_aUNIXSocketIsAnOriginToo(location: str) -> None:
+    scene = gated(FULL, answer(302, f"Location: {location}"), uri="unix:/run/sip.socket")
+    first, second = scene.requests
+    assert second.place == first.place == ("/run/sip.socket", 0)
+    assert second.resource == "/there"
+    assert second.headers["authorization"] == f"Bearer {TOKEN}"
     scene.end()
 
 
@@ -470,7 +527,7 @@ def test_whatIsSetOnTheWayGoesBack() -> None:
     scene = gated(
         Upgrade(cookies={"a": "1", "b": "2"}, maxRedirects=2),
         answer(302, "Location: /", "Set-Cookie: b=new; Path=/; HttpOnly", "Set-Cookie: node=7 ;x=y"),
-        answer(302, "Location: /", "Set-Cookie: node=8"),
+        answer(302, "Location: /", "Set-Cookie: node=8", "Set-Cookie: =nameless", "Set-Cookie: valueless"),
     )
     assert [request.headers["cookie"] for request in scene.requests] == [
         "a=1; b=2",
