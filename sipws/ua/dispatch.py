@@ -354,7 +354,7 @@ class Dispatcher:
         self._ua.counters.requestsAbandoned += 1
         if not isinstance(error, Congested):
             # Of congestion the transport tells, once.
-            _log.info("a {method} cannot be answered: {error}", method=request.method, error=error)
+            _log.info("a {method} cannot be answered: {error}", method=request.method, error=str(error))
         pending = None if self._pending is None else self._pending.get(request)
         if request.method == "INVITE":
             # Nobody waits for an answer, and nothing may wait for one here.
