@@ -17,7 +17,6 @@ from sipws.config import WsServer
 from sipws.errors import ConfigurationError
 from sipws.transport import RetryPolicy, TransportOptions
 from sipws.ua.events import loggerFor
-from sipws.ua.requests import servedTransport
 from sipws.ua.servers import (
     askedRest,
     awaken,
@@ -104,10 +103,14 @@ class Failover:
     def leaves(self, transport: ITransport) -> bool:
         """
         Say whether to leave a server that asks to be left alone, rather than
-        to wait for it: where another can be had.
+        to wait for it: where another can be had.  And whether to ask what has
+        become of a domain's servers, rather than to wait for one for ever.
         """
         options = self._flow.configuration
-        served = servedTransport(transport)
+        served: Any = transport
+        directory = self._flow.directory
+        if directory is not None and not directory.isFresh and served.reconnection_attempts:
+            return True
         if options.wsServerRest is None or askedRest(served.lastTransportError, retryPolicy(options)) is None:
             return False
         others = [server for server in self._free() if server is not served.server]
