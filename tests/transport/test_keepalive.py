@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.logger import ILogObserver, globalLogPublisher
 from zope.interface import implementer
 
@@ -507,6 +509,65 @@ def test_whatCameWhileWeWereBusyIsReadBeforeTheServerIsGivenUp() -> None:
     assert transport.connected
     assert transport.counters.pings == 1
     assert transport.counters.missedPongs == 0
+
+
+class Waits(NamedTuple):
+    """So many seconds go by."""
+
+    seconds: float
+
+
+#: What may happen to a connection whose server answers no question.
+STEPS = st.lists(
+    st.builds(Waits, st.sampled_from([0.0, 0.5, 1, 3, 7, 9.75, 10, 10.25, 20]))
+    | st.sampled_from(["hears", "pauses", "resumes"]),
+    max_size=40,
+)
+
+
+@given(STEPS, st.sampled_from([2.0, 7.0]), st.sampled_from([1.0, 3.0, 8.0]), st.integers(1, 3))
+def test_whateverHappensItIsLostThenAndNotBefore(
+    steps: list[Waits | str], interval: float, timeout: float, misses: int
+) -> None:
+    """Against a model of one line: the last octet, or the end of a pause, and the times of the options."""
+    scene = makeScene(keepAliveInterval=interval, keepAliveTimeout=timeout, keepAliveMisses=misses)
+    transport: Any = scene.connected()
+    clock = scene.network.reactor
+    [wire] = scene.network._wires
+    lost: list[float] = []
+    factory = transport._factory
+    socketSilent = factory.socketSilent
+
+    def record(socket: object, error: PeerSilent) -> None:
+        lost.append(clock.seconds())
+        socketSilent(socket, error)
+
+    factory.socketSilent = record
+    Pings(scene, answer=False)
+    last, paused = 0.0, False
+    for step in steps:
+        if isinstance(step, Waits):
+            due = last + interval + misses * timeout
+            isDue = not paused and due <= clock.seconds() + step.seconds
+            scene.network.advance(step.seconds)
+            assert lost == ([pytest.approx(due, abs=0.01)] if isDue else [])
+            if isDue:
+                break
+        elif step == "hears":
+            scene.connection.write(b"\x8a\x00")
+            last = last if paused else clock.seconds()
+        elif step == "pauses":
+            transport.pauseReading()
+            paused = True
+        else:
+            transport.resumeReading()
+            scene.network.pump()
+            last, paused = (clock.seconds() if paused else last), False
+        assert len(clock.getDelayedCalls()) == (0 if paused else 1)
+    transport.disconnect()
+    wire.client.resumeProducing()
+    scene.network.advance(2)
+    assert scene.atRest()
 
 
 # While reading is paused.
