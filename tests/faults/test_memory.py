@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from random import Random
 from typing import Any
 
+import attrs
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
@@ -117,6 +118,9 @@ def test_eachRequestIsAccountedFor(seed: int) -> None:
     ledger = world.run(seed, FAULTS)
     assert len(ledger.entries) >= FAULTS * REQUESTS_PER_FAULT
     assert ledger.discrepancies() == []
+    for party in (world.alice, world.bob):
+        counted = party.ua.counters.asDict()
+        assert counted == counted | attrs.asdict(ledger.tally(party.name)), party.name
     world.stop()
 
 
