@@ -335,7 +335,8 @@ def test_timingsAreThoseOfTheLastConnection() -> None:
     scene.gateway.connections[0].transport.write(answer(302, "Location: /there"))
     scene.network.advance(0)
     assert scene.transport.connected
-    assert scene.transport.timings.tcp == scene.transport.timings.upgrade == 0
+    timings = scene.transport.timings
+    assert timings.resolve == timings.tcp == timings.upgrade == 0
     scene.end()
 
 
@@ -527,7 +528,14 @@ def test_whatIsSetOnTheWayGoesBack() -> None:
     scene = gated(
         Upgrade(cookies={"a": "1", "b": "2"}, maxRedirects=2),
         answer(302, "Location: /", "Set-Cookie: b=new; Path=/; HttpOnly", "Set-Cookie: node=7 ;x=y"),
-        answer(302, "Location: /", "Set-Cookie: node=8", "Set-Cookie: =nameless", "Set-Cookie: valueless"),
+        answer(
+            302,
+            "Location: /",
+            "Set-Cookie: node=8",
+            "Set-Cookie: =nameless",
+            "Set-Cookie: valueless",
+            "Set-Cookie: e=\rX: y",
+        ),
     )
     assert [request.headers["cookie"] for request in scene.requests] == [
         "a=1; b=2",
