@@ -20,7 +20,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger
 from zope.interface import implementer
 
 from sipws import Configuration, UserAgent
-from sipws.errors import TransportError
+from sipws.errors import PeerSilent, TransportError
 from sipws.testing import MemoryNetwork, acceptRegister
 from sipws.transport import TransportOptions
 from tests.transport.certificates import Authority
@@ -169,6 +169,46 @@ def test_overTLS(tmp_path: Path) -> None:
         transport.disconnect()
         scene.network.advance(1)
         assert scene.atRest()
+
+
+def test_silencesOverTLS(tmp_path: Path) -> None:
+    """Half of them with messages of ours that wait, and with somebody who waits for room."""
+    authority = Authority()
+    scene = SecureScene(
+        tmp_path,
+        authority.issue([NAME]),
+        trusted=authority.certificatePEM,
+        keepAliveInterval=2,
+        keepAliveTimeout=1,
+        maxPendingOctets=10_000,
+    )
+    transport = scene.attempt()
+    results: list[object] = []
+    count = 0
+
+    def cycle() -> None:
+        nonlocal count
+        count += 1
+        [wire] = scene.network._wires
+        wire.stalled = True
+        if count % 2:
+            while transport.send(request() + b"x" * 1_000):
+                pass
+            transport.whenWritable().addBoth(results.append)
+        scene.network.advance(3)
+        assert isinstance(transport.lastTransportError, PeerSilent)
+        wire.stalled = False
+        scene.network.advance(4)
+        assert transport.connected
+        assert len(scene.network.reactor.getDelayedCalls()) == 1
+        forget(scene)
+        assert not [each for each in results if each is None]
+        results.clear()
+
+    repeat(cycle, 50)
+    transport.disconnect()
+    scene.network.advance(1)
+    assert scene.atRest()
 
 
 # Of a whole user agent.
