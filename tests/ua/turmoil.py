@@ -52,9 +52,11 @@ class Served:
 
     @ivar finals: The final responses that the transport took.
     @ivar abandoned: How often it was told to be abandoned.
+    @ivar isAnswered: Whether its handler answered at once.
     """
 
     request: IncomingRequest
+    isAnswered: bool = False
     finals: list[int] = attrs.field(factory=list)
     abandoned: int = 0
 
@@ -246,6 +248,8 @@ class Turmoil:
             ends = len(served.finals) + served.abandoned
             if served.request.method != "INVITE" and ends > 1:
                 found.append(f"{served}: it was answered and abandoned")
+            if served.isAnswered and not ends:
+                found.append(f"{served}: its answer was lost in silence")
         return found
 
     def leftovers(self) -> list[object]:
@@ -302,6 +306,7 @@ class Turmoil:
             return None
         if way == "asks":
             return self._ask()
+        self.served[-1].isAnswered = True
         return 200
 
     def _later(self) -> Deferred[Any]:
