@@ -9,7 +9,8 @@ the option and says what would be right, before anything starts.
 from __future__ import annotations
 
 from sipws.config.configuration import Configuration
+from sipws.config.http import HTTPProxy
 from sipws.config.option import OptionRow
 from sipws.config.wsserver import WsServer
 
-__all__ = ["Configuration", "OptionRow", "WsServer"]
+__all__ = ["Configuration", "HTTPProxy", "OptionRow", "WsServer"]

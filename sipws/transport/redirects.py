@@ -43,13 +43,14 @@ def redirectTarget(location: Location, values: list[str]) -> Location:
         raise HandshakeRefused("it redirects to where no WebSocket can be") from None
     if location.secure and not target.secure:
         raise HandshakeRefused("it redirects from wss to ws, where everybody could listen")
-    if location.path is not None and (target.secure, target.host, target.port) == (
-        location.secure,
-        location.host,
-        location.port,
-    ):
-        return attrs.evolve(target, path=location.path)
+    if _place(target) == _place(location):
+        # The same UNIX socket, or the same server of a SIP domain.
+        return attrs.evolve(location, resource=target.resource)
     return target
+
+
+def _place(location: Location) -> tuple[bool, str, int]:
+    return location.secure, location.host, location.port
 
 
 def _asHTTP(location: Location) -> str:

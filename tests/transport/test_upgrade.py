@@ -15,6 +15,8 @@ from sipws.message import Credentials
 from sipws.transport import Upgrade
 from sipws.transport.authorization import MAX_ANSWERS
 from sipws.transport.http import MAX_HEAD
+from sipws.transport.location import Location
+from sipws.transport.redirects import redirectTarget
 from tests.transport.gateway import Answer, Gated, Request, accept, answer, gated
 
 PASSWORD = "hunter2 ä:"
@@ -685,3 +687,11 @@ def test_oneThatCannotBeUsedIsSaidAtOnce(text: str) -> None:
         gated(Upgrade(endpoint=text))
     assert caught.value.option == "endpoint"
     assert "secret" not in str(caught.value)
+
+
+def test_aRedirectOfADomainsServerStaysTheDomains() -> None:
+    """RFC 5922 section 7.3: what its certificate must say does not change with the resource."""
+    home = Location.parse("wss://edge.example.net/sip", "example.com")
+    there = redirectTarget(home, ["/there"])
+    assert (there.resource, there.domain) == ("/there", "example.com")
+    assert redirectTarget(home, ["https://other.example.net/"]).domain is None
