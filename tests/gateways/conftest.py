@@ -98,11 +98,21 @@ def startApache(folder: Path, kamailio: Kamailio, running: list[Running]) -> Sta
 
 
 @pytest.fixture
-def tinyproxy(folder: Path, kamailio: Kamailio, running: list[Running]) -> Running:
-    """An HTTP proxy that leads to Kamailio."""
+def startTinyproxy(folder: Path, running: list[Running]) -> Start:
+    """Give a function that starts an HTTP proxy, which leads to the ports that it is given."""
     requireCounterpart("tinyproxy", programs.TINYPROXY.path is not None, programs.TINYPROXY.install)
-    running.append(programs.startTinyproxy(folder, kamailio.ws, kamailio.wss))
-    return running[-1]
+
+    def start(*mayReach: int) -> Running:
+        running.append(programs.startTinyproxy(folder, *mayReach))
+        return running[-1]
+
+    return start
+
+
+@pytest.fixture
+def tinyproxy(kamailio: Kamailio, startTinyproxy: Start) -> Running:
+    """An HTTP proxy that leads to Kamailio."""
+    return startTinyproxy(kamailio.ws, kamailio.wss)
 
 
 @pytest.fixture

@@ -260,13 +260,42 @@ async def test_anHTTPProxyLeadsToTheServer(
 
 
 @pytest_twisted.ensureDeferred
-async def test_theServerIsVerifiedThroughTheTunnel(
+async def test_theServersAuthorityIsVerifiedThroughTheTunnel(
     agents: Agents, kamailio: Kamailio, tinyproxy: Running, nginx: Nginx
 ) -> None:
     error = await isRefused(
         agents, f"wss://localhost:{kamailio.wss}", caFile=nginx.caFile, proxy=through(tinyproxy)
     )
     assert isinstance(error, CertificateRefused)
+
+
+@pytest_twisted.ensureDeferred
+async def test_theServersNameIsVerifiedThroughTheTunnel(
+    agents: Agents, nginx: Nginx, startTinyproxy: Start
+) -> None:
+    """The certificate is for localhost, as the proxy is called; the server was called by its address."""
+    port = nginx.program.ports[1]
+    options = {"caFile": nginx.caFile, "proxy": through(startTinyproxy(port))}
+    error = await isRefused(agents, f"wss://127.0.0.1:{port}", **options)
+    assert isinstance(error, CertificateRefused)
+    assert "127.0.0.1" in str(error)
+
+
+@pytest_twisted.ensureDeferred
+async def test_anHTTPProxySaysThatNobodyIsThere(agents: Agents, startTinyproxy: Start) -> None:
+    [nobodys] = freePorts(1)
+    proxy = through(startTinyproxy(nobodys))
+    error = await isRefused(agents, f"ws://127.0.0.1:{nobodys}", proxy=proxy)
+    assert isinstance(error, ProxyRefused)
+    assert error.status is not None
+    assert error.status >= 500
+
+
+@pytest_twisted.ensureDeferred
+async def test_aChallengeIsAnsweredThroughAProxy(agents: Agents, nginx: Nginx, startTinyproxy: Start) -> None:
+    options = {"caFile": nginx.caFile, "proxy": through(startTinyproxy(nginx.program.ports[1]))}
+    agent = await passes(agents, nginx.uri("wss", "/basic"), **options, **ALICE)
+    assert agent.counters.challenges == 1
 
 
 @pytest_twisted.ensureDeferred
