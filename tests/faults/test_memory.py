@@ -57,16 +57,19 @@ class MemoryProxy(ProxyCore):
 class World:
     """A network with a server, alice behind a proxy, and bob."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, **options: Any) -> None:
+        """
+        @param options: Alice's, beside the usual.
+        """
         self.network = network = MemoryNetwork()
         self.server = EmbeddedServer(network.reactor, domain="example.test", random=Random(seed))
         network.server = self.server.factory
         self.proxy = MemoryProxy(network, "proxy", "server")
-        self.alice = self._party("alice", "ws://proxy", HASTY, seed)
-        self.bob = self._party("bob", "ws://server", PATIENT, seed)
+        self.alice = self._party("alice", HASTY, seed, **{"wsServers": "ws://proxy", **options})
+        self.bob = self._party("bob", PATIENT, seed, wsServers="ws://server")
 
-    def _party(self, user: str, uri: str, timers: Any, seed: int) -> Party:
-        configuration = Configuration(uri=f"sip:{user}@example.test", wsServers=uri, **OPTIONS)
+    def _party(self, user: str, timers: Any, seed: int, **options: Any) -> Party:
+        configuration = Configuration(**{"uri": f"sip:{user}@example.test", **OPTIONS, **options})
         random = Random(f"{seed} {user}")
         return Party(user, UserAgent(configuration, self.network.reactor, random=random, timers=timers))
 
@@ -112,15 +115,37 @@ class World:
         assert self.network.reactor.getDelayedCalls() == []
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_eachRequestIsAccountedFor(seed: int) -> None:
-    world = World(seed)
+BOTH_SERVERS = [{"ws_uri": "ws://proxy", "weight": 2}, {"ws_uri": "ws://server", "weight": 1}]
+
+#: How alice stays in touch.
+WAYS: dict[str, dict[str, Any]] = {
+    "one server": {},
+    "another server, and back": {
+        "wsServers": BOTH_SERVERS,
+        "wsServerMaxReconnection": 1,
+        "wsServerRest": 0.2,
+        "wsServerReturnInterval": 0.3,
+    },
+    "two flows": {
+        "wsServers": BOTH_SERVERS,
+        "flows": 2,
+        "instanceId": "00000000-0000-1000-8000-000a95a0e128",
+    },
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("seed", range(3))
+def test_eachRequestIsAccountedFor(seed: int, way: str) -> None:
+    world = World(seed, **WAYS[way])
     ledger = world.run(seed, FAULTS)
     assert len(ledger.entries) >= FAULTS * REQUESTS_PER_FAULT
     assert ledger.discrepancies() == []
     for party in (world.alice, world.bob):
         counted = party.ua.counters.asDict()
         assert counted == counted | attrs.asdict(ledger.tally(party.name)), party.name
+    assert world.alice.ua.counters.losses > FAULTS / 10
+    assert way != "another server, and back" or world.alice.ua.counters.returns > 0
     world.stop()
 
 
