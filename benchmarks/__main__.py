@@ -6,6 +6,8 @@ import click
 from rich.console import Console
 
 from benchmarks.building import runBuild
+from benchmarks.fleet import OUTAGES, runFleet
+from benchmarks.fleetplot import plotFleet
 from benchmarks.memory import runMemory
 from benchmarks.parsing import runParse
 from benchmarks.transacting import runTransactions
@@ -53,6 +55,18 @@ def transactions(rounds: int, seconds: float) -> None:
 def memory(first: int, more: int) -> None:
     """Keep user agents registered."""
     runMemory(_console(), first, more)
+
+
+@main.command()
+@click.option("--size", default=10_000, show_default=True, help="User agents.")
+@click.option("--rate", default=500, show_default=True, help="Connections that the server takes a second.")
+@click.option("--seed", default=1, show_default=True, help="What chance begins with.")
+@click.option("--plot", type=click.Path(dir_okay=False), help="Draw the first table too, as an SVG file.")
+def fleet(size: int, rate: int, seed: int, plot: str | None) -> None:
+    """Lose the server of many at one moment, on a simulated clock."""
+    outcomes = runFleet(_console(), size, rate, seed)
+    if plot is not None:
+        plotFleet(plot, outcomes[OUTAGES[0]], rate)
 
 
 if __name__ == "__main__":
