@@ -45,10 +45,17 @@ def _reconnectionTimeoutsAreInOrder(configuration: Configuration) -> None:
         _inOrder(configuration, "wsServerReconnectionTimeout", "wsServerReconnectionMaxTimeout")
 
 
-def _twoFlowsNeedAnInstance(configuration: Configuration) -> None:
+def _twoFlowsNeedAnInstanceAndTwoServers(configuration: Configuration) -> None:
+    flows = configuration.flows
+    if flows == 1:
+        return
     # RFC 5626 section 4.2: a registrar tells flows of one user agent by instance and reg-id.
-    if configuration.flows > 1 and configuration.instanceId is None:
-        raise ConfigurationError("flows", f"is {configuration.flows} without instanceId")
+    if configuration.instanceId is None:
+        raise ConfigurationError("flows", f"is {flows} without instanceId")
+    # Two flows to one server would be lost together.
+    servers = {server.ws_uri for server in configuration.wsServers}
+    if servers and len(servers) < flows:
+        raise ConfigurationError("flows", f"is {flows} with {len(servers)} server in wsServers")
 
 
 def _inOrder(configuration: Configuration, least: str, most: str) -> None:
@@ -116,7 +123,7 @@ RULES: tuple[Callable[[Configuration], None], ...] = (
     _recoveryIntervalsAreInOrder,
     _retryIntervalsAreInOrder,
     _reconnectionTimeoutsAreInOrder,
-    _twoFlowsNeedAnInstance,
+    _twoFlowsNeedAnInstanceAndTwoServers,
     _secretsAreGivenOnce,
     _httpUserAndPasswordComeTogether,
     _oneAuthorization,

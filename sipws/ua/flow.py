@@ -144,9 +144,8 @@ class Flow(Face):
 
     def serversNotFound(self, reason: Failure) -> None:
         """Note that it is not known which servers there are."""
-        failure: Any = reason.value
-        self._flows.connectedWaiters.failOnce(failure)
-        self.unreachable()
+        error: Any = reason.value
+        self._flows.connectedWaiters.failOnce(error)
 
     def unreachable(self) -> None:
         """Note that no server can be reached."""
@@ -313,8 +312,12 @@ class Flows:
 
     def way(self) -> ITransport | None:
         """Give the transport that a request leaves on: the best that is connected."""
-        connected = [flow for flow in self.all if flow.connected]
-        return max(connected, key=Flow.rank).transport if connected else None
+        best: Flow | None = None
+        for flow in self.all:
+            transport = flow.transport
+            if transport is not None and transport.connected and (best is None or flow.rank() > best.rank()):
+                best = flow
+        return None if best is None else best.transport
 
     def whenConnected(self, failAfterFailures: int | None) -> Deferred[None]:
         """Wait until one of them is connected."""
