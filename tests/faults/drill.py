@@ -12,6 +12,7 @@ import attrs
 from twisted.internet import task
 from twisted.internet.defer import Deferred, gatherResults
 
+from sipws.transaction import Timers
 from tests.faults.faults import Reset
 from tests.faults.ledger import Answered, Ledger
 
@@ -23,7 +24,27 @@ if TYPE_CHECKING:
     from tests.faults.proxy import ProxyCore
     from tests.faults.schedule import Step
 
-__all__ = ["REQUESTS_PER_FAULT", "Drill", "Lane", "Party"]
+__all__ = ["HASTY", "OPTIONS", "PATIENT", "REQUESTS_PER_FAULT", "Drill", "Lane", "Party"]
+
+#: Short, so that a black hole of a moment is found in a moment.
+OPTIONS: dict[str, Any] = {
+    "connectTimeout": 0.5,
+    "closeTimeout": 0.2,
+    "stopTimeout": 2.0,
+    "keepAliveInterval": 0.15,
+    "keepAliveTimeout": 0.15,
+    "wsServerMaxReconnection": "unlimited",
+    "wsServerReconnectionPolicy": "exponential",
+    "wsServerReconnectionTimeout": 0.02,
+    "wsServerReconnectionMaxTimeout": 0.2,
+    "wsServerOverloadTimeout": 0.05,
+    "wsServerMaxRetryAfter": 0.1,
+    "registerRetryMinInterval": 0.05,
+    "registerRetryMaxInterval": 0.2,
+}
+
+#: Timer F is 2 seconds for those behind a proxy.  For the other it is longer than Kamailio waits.
+HASTY, PATIENT = Timers(T1=1 / 32), Timers(T1=0.1)
 
 #: Of these, half go each way.
 REQUESTS_PER_FAULT = 10

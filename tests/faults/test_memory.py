@@ -20,11 +20,10 @@ from twisted.python.failure import Failure
 from sipws import Configuration, UserAgent
 from sipws.server import EmbeddedServer
 from sipws.testing import MemoryNetwork
-from tests.faults.drill import REQUESTS_PER_FAULT, Drill, Lane, Party
+from tests.faults.drill import HASTY, OPTIONS, PATIENT, REQUESTS_PER_FAULT, Drill, Lane, Party
 from tests.faults.ledger import Ledger
 from tests.faults.proxy import ProxyCore
 from tests.faults.schedule import schedule
-from tests.faults.test_schedule import HASTY, OPTIONS, PATIENT
 
 #: How many faults there are, and how finely time passes, in seconds.
 FAULTS, TICK = 60, 0.005

@@ -8,7 +8,7 @@ C{conftest.py} for the shorter form, and for how to repeat one by its seed.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import pytest
@@ -20,7 +20,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from sipws import Configuration, UserAgent
 from sipws.transaction import Timers
 from tests.faults.census import Census
-from tests.faults.drill import REQUESTS_PER_FAULT, Drill, Lane, Party
+from tests.faults.drill import HASTY, OPTIONS, PATIENT, REQUESTS_PER_FAULT, Drill, Lane, Party
 from tests.faults.ledger import Ledger
 from tests.faults.proxy import FaultProxy
 from tests.faults.schedule import schedule
@@ -34,26 +34,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kamailio
 
 _DAY = timedelta(days=1)
-
-#: Short, so that a black hole of a moment is found in a moment.
-OPTIONS: dict[str, Any] = {
-    "connectTimeout": 0.5,
-    "closeTimeout": 0.2,
-    "stopTimeout": 2.0,
-    "keepAliveInterval": 0.15,
-    "keepAliveTimeout": 0.15,
-    "wsServerMaxReconnection": "unlimited",
-    "wsServerReconnectionPolicy": "exponential",
-    "wsServerReconnectionTimeout": 0.02,
-    "wsServerReconnectionMaxTimeout": 0.2,
-    "wsServerOverloadTimeout": 0.05,
-    "wsServerMaxRetryAfter": 0.1,
-    "registerRetryMinInterval": 0.05,
-    "registerRetryMaxInterval": 0.2,
-}
-
-#: Timer F is 2 seconds for those behind a proxy.  For the other it is longer than Kamailio waits.
-HASTY, PATIENT = Timers(T1=1 / 32), Timers(T1=0.1)
 
 
 class World:
