@@ -40,13 +40,14 @@ class SystemResolver(ResolverChain):
     still the same, for ever; this one is made anew instead.
     """
 
-    def __init__(self, reactor: Any, configuration: Path, hostsFile: Path) -> None:
+    def __init__(self, reactor: Any, configuration: Path, hostsFile: Path, port: int = dns.PORT) -> None:
         """
         @param reactor: What sends the questions.
         @param configuration: The file that names the servers, as C{resolv.conf}.
         @param hostsFile: The file of hosts.
+        @param port: The port of the servers.
         """
-        servers = [(server, dns.PORT) for server in nameServers(configuration)]
+        servers = [(server, port) for server in nameServers(configuration)]
         self._asking = Resolver(servers=servers, reactor=reactor)
         super().__init__([hosts.Resolver(str(hostsFile)), self._asking])
 

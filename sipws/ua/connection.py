@@ -179,8 +179,10 @@ class Failover:
         if failure.check(CancelledError):
             return
         self._finding = None
-        self._flow.serversNotFound(failure)
+        self._flow.unreachable()
         self._recover()
+        # Last, as whoever is told may stop all that.
+        self._flow.serversNotFound(failure)
 
     def _connectToKnown(self) -> None:
         """Connect to the best of those that are left, or wait where none is."""

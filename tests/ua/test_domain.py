@@ -302,6 +302,14 @@ def test_withoutServersItIsLookedUpAgainInAWhile() -> None:
     scene.stop()
 
 
+def test_whoeverIsToldThatThereAreNoServersMayStop() -> None:
+    scene = Scene()
+    scene.ua.whenConnected(failAfterFailures=1).addErrback(lambda failure: scene.ua.stop())
+    scene.start()
+    assert not scene.network.reactor.getDelayedCalls()
+    assert scene.ua.status == C.STATUS_USER_CLOSED
+
+
 def test_aResolverThatIsOutOfOrderIsSurvived() -> None:
     def broken() -> Any:
         raise RuntimeError("out of order")
