@@ -144,6 +144,7 @@ class _ResolvingReactor:
         self._resolver = resolver
         self._onResolved = onResolved
         self._resolution: IHostResolution | None = None
+        self._isResolving = False
         self.nameResolver = self
 
     def __getattr__(self, name: str) -> Any:
@@ -156,14 +157,19 @@ class _ResolvingReactor:
 
     def resolveHostName(self, resolutionReceiver: IResolutionReceiver, *args: Any, **named: Any) -> Any:
         """Resolve a name, and say when that is done."""
-        receiver = _WatchedReceiver(resolutionReceiver, self._onResolved)
+        self._isResolving = True
+        receiver = _WatchedReceiver(resolutionReceiver, self._resolved)
         self._resolution = self._resolver.resolveHostName(receiver, *args, **named)
         return self._resolution
+
+    def _resolved(self) -> None:
+        self._isResolving = False
+        self._onResolved()
 
     def giveUp(self, result: Any) -> Any:
         """Stop resolving, where that is still under way."""
         resolution, self._resolution = self._resolution, None
-        if resolution is not None:
+        if resolution is not None and self._isResolving:
             resolution.cancel()
         return result
 
