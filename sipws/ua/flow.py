@@ -298,6 +298,7 @@ class Flows:
     def end(self) -> None:
         """End everything at once: no timer is left, and nobody waits."""
         for flow in self.all:
+            flow.server = None
             flow.registration.stop()
             if flow.returning is not None:
                 flow.returning.end()

@@ -12,6 +12,7 @@ from sipws.config import Configuration
 from sipws.errors import ConfigurationError, NotConnected, RegistrationError, TransportError
 from sipws.interfaces import C, IUserAgent
 from sipws.message import IncomingRequest
+from sipws.server import EmbeddedServer
 from sipws.testing import MemoryConnection, acceptRegister
 from tests.ua.fakes import ALICE, BOB, incoming, outcome
 from tests.ua.places import INSTANCE, Places, nameOf
@@ -508,6 +509,43 @@ class TestTogether:
             places.start()
             assert registered(places) == [True, True]
             places.stop()
+
+    def test_startedAnewTheFirstHasTheBestWhateverTheSecondHad(self) -> None:
+        places = started({"a": 3, "b": 2, "c": 1})
+        places.hosts["a"].crash()
+        places.settle()
+        places.hosts["b"].crash()
+        places.hosts["a"].accept()
+        places.network.advance(31)
+        assert serversOf(places) == ["c", "a"]
+        places.stop()
+        places.hosts["b"].accept()
+        places.start()
+        assert serversOf(places) == ["a", "b"]
+        places.stop()
+
+    def test_eachAnswersTheChallengesOfItsOwnServer(self) -> None:
+        places = twoFlows(password="secret", registerExpires=60)
+        servers = []
+        for host in places.hosts.values():
+            servers.append(
+                EmbeddedServer(places.network.reactor, domain="example.com", users={"alice": "secret"})
+            )
+            host.server = servers[-1].factory
+        failures: list[object] = []
+        places.ua.on("registrationFailed", lambda *what: failures.append(what))
+        places.start()
+        for _ in range(20):
+            places.network.advance(45)
+            assert registered(places) == [True, True]
+            assert [len(server.locations[ALICE]) for server in servers] == [1, 1]
+        assert failures == []
+        places.ua.stop()
+        places.network.advance(5)
+        assert [ALICE in server.locations for server in servers] == [False, False]
+        for server in servers:
+            outcome(server.stop())
+        places.network.advance(5)
 
     def test_eachIsBackAtAHeavierServer(self) -> None:
         places = twoFlows({"a": 4, "b": 3, "c": 2, "d": 1}, wsServerRest=5, wsServerReturnInterval=10)
