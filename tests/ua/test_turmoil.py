@@ -28,5 +28,10 @@ OPTIONS: list[dict[str, object]] = [
     {},
     {"flows": 2, "instanceId": "7ac1ed8c-94ad-4a5f-8a87-ce2fbbbcc96f"},
     {"maxTransactions": 5, "pauseReadingAt": 1},
+    {
+        "wsServers": [{"ws_uri": "ws://one.example.com", "weight": 2}, "ws://two.example.com"],
+        "wsServerReturnInterval": 5,
+        "wsServerRest": 3,
+    },
     {"wsServerReconnectionPolicy": "exponential", "keepAliveMethod": "crlf", "register": False},
 ]

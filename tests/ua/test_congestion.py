@@ -1,0 +1,140 @@
+"""Requests and responses to a server that does not read, with the real transport."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+
+from sipws.config import Configuration
+from sipws.errors import Congested
+from sipws.message import IncomingResponse
+from sipws.testing import MemoryNetwork, acceptRegister
+from sipws.ua import UserAgent
+from tests.ua.fakes import ALICE, BOB, incoming, outcome
+
+LIMIT = 10_000
+
+#: So that some fill Twisted's own buffer, which comes before the bound.
+BODY = "x" * 8_000
+
+
+def started(**options: Any) -> tuple[MemoryNetwork, UserAgent]:
+    network = MemoryNetwork()
+    network.answer("REGISTER", acceptRegister)
+    given = {"uri": ALICE, "wsServers": "ws://a", "register": False, "maxPendingOctets": LIMIT, **options}
+    ua = UserAgent(Configuration(**given), network.reactor, random=Random(1))
+    ua.start()
+    return network, ua
+
+
+def stop(network: MemoryNetwork, ua: UserAgent) -> None:
+    ua.stop()
+    network.advance(40)
+    assert network.reactor.getDelayedCalls() == []
+
+
+def fill(ua: UserAgent) -> list[list[Any]]:
+    """Send until nothing more is taken; give what became of each."""
+    got: list[list[Any]] = []
+    while not got or not got[-1]:
+        assert len(got) < 1000
+        got.append(outcome(ua.message(BOB, BODY)))
+    return got
+
+
+def test_aBurstOfThoseThatHaveWaitedIsNotTooMuch() -> None:
+    network, ua = started()
+    got = [outcome(ua.message(BOB, f"{number} {BODY}")) for number in range(500)]
+    network.advance(1)
+    numbers = [int(request.body.split()[0]) for request in network.connection.requests]
+    assert numbers == list(range(500))
+    assert ua.counters.congestions == 0
+    for request in network.connection.requests:
+        network.connection.respond(request, 200)
+    assert [each[0].statusCode for each in got] == [200] * 500
+    stop(network, ua)
+
+
+def test_requestsFailWhileTheServerDoesNotReadAndNotAfter() -> None:
+    network, ua = started()
+    network.advance(0)
+    network.connection.pauseReading()
+    got = fill(ua)
+    for _ in range(100):
+        [error] = outcome(ua.message(BOB, BODY, deadline=60))
+        assert (type(error), error.sent) == (Congested, False)
+    assert ua.counters.unsentFailures == 101
+    network.connection.resumeReading()
+    assert len(network.connection.requests) == len(got) - 1
+    for request in network.connection.requests:
+        network.connection.respond(request, 200)
+    assert all(isinstance(each[0], IncomingResponse) for each in got[:-1])
+    assert outcome(ua.message(BOB, BODY)) == []
+    stop(network, ua)
+
+
+def test_requestsTakeTheOtherFlowWhileThereIsOne() -> None:
+    network, ua = started(
+        flows=2,
+        instanceId="7ac1ed8c-94ad-4a5f-8a87-ce2fbbbcc96f",
+        wsServers=["ws://one.example.com", "ws://two.example.com"],
+        register=True,
+    )
+    network.advance(1)
+    first, second = network.connections
+    first.pauseReading()
+    second.pauseReading()
+    got = fill(ua)
+    # Twice as many as one of them takes.
+    assert len(got) - 1 >= 2 * (65_536 // 9_000)
+    first.resumeReading()
+    network.advance(0)
+    assert outcome(ua.message(BOB, "hello")) == []
+    network.advance(0)
+    assert first.requests[-1].body == b"hello"
+    assert second.requests == []
+    second.resumeReading()
+    assert len(first.requests) + len(second.requests) == len(got)
+    stop(network, ua)
+
+
+def test_responsesThatAreNotTakenAreCountedAndSaidOnce() -> None:
+    network, ua = started()
+    network.advance(0)
+    abandoned: list[Any] = []
+    ua.on("requestAbandoned", lambda request, error: abandoned.append((request, error)))
+    network.connection.pauseReading()
+    fill(ua)
+    while ua.transport is not None and ua.transport.send(b"\r\n"):
+        pass
+    with capturedLogs() as events:
+        for number in range(50):
+            network.connection.send(incoming(branch=f"z9hG4bK{number}", callID=str(number)))
+    assert len(abandoned) == ua.counters.requestsAbandoned == ua.counters.requestsReceived == 50
+    assert all(type(error) is Congested and error.sent is False for _, error in abandoned)
+    loud = [formatEvent(event) for event in events if event["log_level"] >= LogLevel.info]
+    assert loud == []
+    network.connection.resumeReading()
+    network.connection.send(incoming(branch="z9hG4bKnext", callID="next"))
+    assert network.connection.responses[-1].statusCode == 200
+    stop(network, ua)
+
+
+def test_aRegistrationThatIsNotTakenIsMadeLater() -> None:
+    network, ua = started(registerRetryMinInterval=5)
+    network.advance(0)
+    network.connection.pauseReading()
+    fill(ua)
+    failures: list[object] = []
+    ua.on("registrationFailed", lambda response, cause: failures.append(cause))
+    while ua.transport is not None and ua.transport.send(b"\r\n"):
+        pass
+    ua.register()
+    assert failures == ["Connection Error"]
+    network.advance(1)
+    network.connection.resumeReading()
+    network.advance(10)
+    assert ua.registration.registered
+    stop(network, ua)
