@@ -1,15 +1,24 @@
-"""Fixtures: Kamailio, and how much is to be done."""
+"""Fixtures: what stands on either side of a proxy, and how much is to be done."""
 
 from __future__ import annotations
 
 import os
 from random import SystemRandom
+from typing import TYPE_CHECKING
 
 import pytest
+import pytest_twisted
 
+from tests.faults.world import running
 from tests.kamailio.conftest import kamailio, startKamailio
 
-__all__ = ["faultCount", "kamailio", "seed", "startKamailio"]
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.faults.world import World
+
+__all__ = ["faultCount", "kamailio", "plain", "secure", "seed", "startKamailio"]
 
 #: How many faults the long form of the schedule has, and the short.
 LONG, SHORT = 1000, 100
@@ -40,3 +49,17 @@ def seed() -> int:
     """Give what chance begins with: C{SIPWS_FAULT_SEED}, or any number; a failure shows it."""
     given = os.environ.get(SEED_VARIABLE)
     return int(given) if given else SystemRandom().randrange(10**6)
+
+
+@pytest_twisted.async_yield_fixture
+async def plain(tmp_path: Path) -> AsyncIterator[World]:
+    """A user agent behind a proxy, with C{ws}."""
+    async with running("ws", tmp_path) as world:
+        yield world
+
+
+@pytest_twisted.async_yield_fixture
+async def secure(tmp_path: Path) -> AsyncIterator[World]:
+    """The same with C{wss}."""
+    async with running("wss", tmp_path) as world:
+        yield world

@@ -10,146 +10,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint
-from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogPublisher
-from zope.interface import implementer
 
-from sipws import Configuration, UserAgent
 from sipws.errors import CertificateRefused, ConnectionFailed, HandshakeRefused
-from sipws.server import EmbeddedServer
-from tests.faults.faults import Answer, Door, Forward, Mute, Present, Refuse, Reset, Slam, httpAnswer
-from tests.faults.proxy import FaultProxy
+from tests.faults.faults import Answer, Door, Mute, Present, Refuse, Reset, Slam, httpAnswer
+from tests.faults.world import ATTEMPTS, GAP, MAX_RETRY_AFTER, World
 from tests.kamailio.agents import pause, transportOf, until, within
 from tests.transport.certificates import Authority
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from tests.faults.faults import Identity
 
 _DAY = timedelta(days=1)
 
-#: The gap before each attempt, how long one may take, and the most that a server may ask for, in seconds.
-GAP, CONNECT_TIMEOUT, MAX_RETRY_AFTER = 0.05, 0.5, 0.5
-
-OPTIONS: dict[str, Any] = {
-    "wsServerMaxReconnection": "unlimited",
-    "wsServerReconnectionTimeout": GAP,
-    "wsServerMaxRetryAfter": MAX_RETRY_AFTER,
-    "wsServerOverloadTimeout": 0.0,
-    "connectTimeout": CONNECT_TIMEOUT,
-}
-
 #: How much longer than it should a machine with much to do may take.
 PATIENCE_FACTOR = 2
-
-#: How many attempts are looked at.
-ATTEMPTS = 3
-
-
-@implementer(ILogObserver)
-class Warnings:
-    """Collects what is logged as a warning or worse."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def __call__(self, event: LogEvent) -> None:
-        if event.get("log_level", LogLevel.info) >= LogLevel.warn:
-            self.texts.append(formatEvent(event))
-
-
-class World:
-    """
-    An embedded server, a proxy before it, and a user agent behind that.
-
-    @ivar authority: Whom the user agent trusts.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.authority = Authority()
-        self.proxy: FaultProxy
-        self.ua: UserAgent
-        self.warnings = Warnings()
-        self._folder = folder
-        self._server = EmbeddedServer(reactor, domain="localhost")
-
-    async def begin(self, scheme: str) -> None:
-        port: Any = await self._server.listen(TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1"))
-        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
-        identity = self.authority.issue(["127.0.0.1"]) if scheme == "wss" else None
-        self.proxy = FaultProxy(reactor, endpoint, identity, endpoint)
-        self.proxy.inflict(self.good)
-        self.proxy.start()
-        configuration = Configuration(
-            uri="sip:alice@localhost",
-            wsServers=f"{scheme}://127.0.0.1:{self.proxy.port}",
-            caFile=self.authority.write(self._folder, "ca.pem", self.authority.certificatePEM),
-            **OPTIONS,
-        )
-        self.ua = UserAgent(configuration, reactor)
-        self.ua.start()
-        await within(self.ua.whenRegistered())
-
-    @property
-    def good(self) -> Door:
-        """How a connection comes about: the server itself knows no TLS."""
-        identity = self.proxy.identity
-        return Forward() if identity is None else Present(identity)
-
-    async def meets(self, door: Door) -> list[str]:
-        """
-        Have the user agent meet a door some times.
-
-        @return: What it has logged.
-        """
-        self.warnings.texts.clear()
-        before = self.ua.counters.refusals
-        self.proxy.inflict(door)
-        self.proxy.inflict(Reset())
-        await until(lambda: self.ua.counters.refusals >= before + ATTEMPTS, "some attempts have failed")
-        assert not transportOf(self.ua).connected
-        return list(self.warnings.texts)
-
-    async def recovers(self) -> None:
-        """See that the user agent is back as soon as all is well."""
-        self.proxy.inflict(self.good)
-        await within(self.ua.whenRegistered())
-        assert (await within(self.ua.options("sip:localhost"))).statusCode == 200
-
-    async def end(self) -> None:
-        await within(self.ua.stop())
-        await within(Deferred.fromCoroutine(self.proxy.stop()))
-        await self._server.stop()
-
-
-@pytest_twisted.async_yield_fixture
-async def plain(tmp_path: Path) -> AsyncIterator[World]:
-    """All of it, with C{ws}."""
-    world = World(tmp_path)
-    globalLogPublisher.addObserver(world.warnings)
-    await world.begin("ws")
-    yield world
-    await world.end()
-    globalLogPublisher.removeObserver(world.warnings)
-
-
-@pytest_twisted.async_yield_fixture
-async def secure(tmp_path: Path) -> AsyncIterator[World]:
-    """All of it, with C{wss}."""
-    world = World(tmp_path)
-    globalLogPublisher.addObserver(world.warnings)
-    await world.begin("wss")
-    yield world
-    await world.end()
-    globalLogPublisher.removeObserver(world.warnings)
 
 
 #: Answers to the upgrade, by what is wrong with them.
