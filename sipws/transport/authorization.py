@@ -17,6 +17,7 @@ from sipws.digest import DigestSession, challengeStrength, findAlgorithm
 from sipws.errors import ParseError
 from sipws.message import Challenge
 from sipws.message.headers import splitList
+from sipws.transport.http import printable
 
 if TYPE_CHECKING:
     from sipws.transport.upgrade import Upgrade
@@ -191,7 +192,7 @@ def _unanswerable(challenges: Iterable[Challenge], upgrade: Upgrade) -> str:
     schemes = list(dict.fromkeys(challenge.scheme for challenge in challenges))
     if not schemes:
         return "it does not say what credentials it asks for"
-    asked = f"it asks for credentials ({', '.join(schemes)})"
+    asked = f"it asks for credentials ({printable(', '.join(schemes))})"
     if upgrade.token is not None:
         return f"{asked} and does not take httpToken"
     options = [_OPTIONS[scheme.lower()] for scheme in schemes if scheme.lower() in _OPTIONS]

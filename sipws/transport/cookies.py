@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["MAX_COOKIES", "CookieJar"]
+__all__ = ["MAX_COOKIE", "MAX_COOKIES", "CookieJar"]
 
-#: How many are kept of one attempt (RFC 6265 section 6.1 wants 50 a domain at least).
+#: How many are kept of one attempt, and how long each may be, in characters: RFC 6265 section 6.1
+#: wants "at least 50 cookies per domain" and "at least 4096 bytes per cookie".
 MAX_COOKIES = 50
+MAX_COOKIE = 4096
 
 
 class CookieJar:
@@ -46,7 +48,8 @@ class CookieJar:
         for value in values:
             name, equals, content = value.partition(";")[0].partition("=")
             key = origin, name.strip(" \t")
-            if equals and key[1] and (key in self._cookies or len(self._cookies) < MAX_COOKIES):
+            isRoom = key in self._cookies or len(self._cookies) < MAX_COOKIES
+            if equals and key[1] and isRoom and len(name) + len(content) <= MAX_COOKIE:
                 self._cookies[key] = content.strip(" \t")
 
     def cookiesFor(self, origin: object) -> dict[str, str]:

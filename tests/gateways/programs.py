@@ -139,6 +139,8 @@ def _accepts(port: int) -> bool:
 def _write(folder: Path, name: str, text: str) -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
+    # Some of them read it as another user.
+    path.chmod(0o644)
     return path
 
 

@@ -575,9 +575,11 @@ def test_aCookieIsForWhoHasSetIt() -> None:
 
 
 def test_notAnyNumberOfCookiesIsKept() -> None:
-    many = [f"Set-Cookie: c{each}=x" for each in range(300)]
+    many = ["Set-Cookie: long=" + "x" * 4096, *(f"Set-Cookie: c{each}=x" for each in range(300))]
     scene = gated(Upgrade(maxRedirects=1), answer(302, "Location: /", *many))
-    assert len(scene.requests[1].headers["cookie"].split("; ")) == 50
+    kept = scene.requests[1].headers["cookie"]
+    assert len(kept.split("; ")) == 50
+    assert "long" not in kept
     scene.end()
 
 
@@ -636,6 +638,12 @@ def test_aFloodOfHeadersIsCutShort() -> None:
     scene = gated(ALICE, flood)
     assert len(scene.requests) == 1
     assert isinstance(scene.refusal(), HandshakeRefused)
+
+
+def test_anErrorIsNotAsLongAsAServerLikes() -> None:
+    many = ", ".join(f"{'Scheme' * 10}{each} a=b" for each in range(200))
+    for upgrade in (None, ALICE):
+        assert len(str(gated(upgrade, answer(401, f"WWW-Authenticate: {many}")).refusal())) < 500
 
 
 def test_aFloodOfChallengesIsReadInTime() -> None:
