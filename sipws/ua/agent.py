@@ -28,6 +28,7 @@ from sipws.ua.directory import directoryOf
 from sipws.ua.dispatch import Dispatcher
 from sipws.ua.events import Emitter, loggerFor
 from sipws.ua.flow import Flows
+from sipws.ua.health import Health, healthOf
 from sipws.ua.identity import Identity, personalize
 from sipws.ua.replies import Reply
 from sipws.ua.requests import Headers, RequestBuilder, servedTransport
@@ -153,6 +154,16 @@ class UserAgent(Emitter):
         return self._flows.all[0].registration
 
     @property
+    def isStopping(self) -> bool:
+        """Whether L{stop} was called, and is not over."""
+        return self._stopping is not None
+
+    @property
+    def health(self) -> Health:
+        """How it fares, now."""
+        return healthOf(self, len(self._requester.waiting), self._dispatcher.unanswered())
+
+    @property
     def busy(self) -> list[Callable[[], bool]]:
         """
         What is asked whether there is more under way than open transactions:
@@ -187,6 +198,7 @@ class UserAgent(Emitter):
             self._flows.stop()
             self._requester.waiting.fail("the user agent has been stopped")
             self._stopping = Stopping(self._flows, self._dispatcher, self._reactor, self._stopped)
+            self._flows.note()
         stopping = self._stopping
         stopping.startAgain = False
         done = stopping.done.add()
@@ -198,7 +210,8 @@ class UserAgent(Emitter):
         Wait for a connection, by any of the flows.
 
         @param failAfterFailures: After how many servers were given up the
-            Deferred fails with L{TransportError}; C{None} means never.
+            Deferred fails with L{TransportError}, which it does with L{NoServers}
+            too where C{wsDomain} has none; C{None} means never.
         @return: A Deferred that fires at once where there is one.  It fails
             with L{NotConnected} when the user agent is stopped.
         """
@@ -398,6 +411,7 @@ class UserAgent(Emitter):
         except ConfigurationError:
             self.status = before
             raise
+        self._flows.note()
 
     def _makeTransport(
         self, face: IUserAgent, server: WsServer, leave: Callable[[ITransport], bool]
@@ -412,6 +426,7 @@ class UserAgent(Emitter):
 
     def _stopped(self, startAgain: bool) -> None:
         self._stopping = None
+        self._flows.note()
         if startAgain:
             self.start()
 

@@ -18,6 +18,7 @@ from sipws.errors import NotConnected, TransportError
 from sipws.interfaces import C, ITransport, IUserAgent
 from sipws.ua.connection import Failover
 from sipws.ua.face import Face
+from sipws.ua.health import Standing, standingOf
 from sipws.ua.registration import Registration
 from sipws.ua.requests import servedTransport
 from sipws.ua.returning import Returning
@@ -55,9 +56,23 @@ class Flow(Face):
     @ivar returning: What leads it back to a heavier server; C{None} where nothing does.
     @ivar server: The server that it has, or tries to get to; C{None} where it
         has given that up, and waits.
+    @ivar standing: How it stands, as far as L{note} was told.
+    @ivar since: Since when it stands so, in seconds by the clock.
+    @ivar lastError: What ended a connection, or kept it from coming about, last; C{None}: nothing did.
     """
 
-    __slots__ = ("_flows", "failover", "regID", "registration", "returning", "server", "transport")
+    __slots__ = (
+        "_flows",
+        "failover",
+        "lastError",
+        "regID",
+        "registration",
+        "returning",
+        "server",
+        "since",
+        "standing",
+        "transport",
+    )
 
     def __init__(self, flows: Flows, regID: int) -> None:
         super().__init__(flows.ua)
@@ -65,6 +80,9 @@ class Flow(Face):
         self.regID = regID
         self.transport: ITransport | None = None
         self.server: WsServer | None = None
+        self.standing = Standing.STOPPED
+        self.since: float = flows.clock.seconds()
+        self.lastError: str | None = None
         self.registration = Registration(flows.requester, flows.clock, self)
         self.failover = Failover(self, flows.clock, flows.random)
         returns = self.ua.configuration.wsServerReturnInterval > 0
@@ -129,6 +147,7 @@ class Flow(Face):
     def switch(self, transport: ITransport) -> None:
         """Have another transport, in one step: one that is connected."""
         old, self.transport = self.transport, transport
+        self.note()
         served = servedTransport(transport)
         served.ua = self.face
         self.server = served.server
@@ -143,9 +162,9 @@ class Flow(Face):
         return self._flows.directory
 
     def serversNotFound(self, reason: Failure) -> None:
-        """Note that it is not known which servers there are."""
+        """Note that there are no servers, as far as anybody knows: all of none are given up."""
         error: Any = reason.value
-        self._flows.connectedWaiters.failOnce(error)
+        self._flows.connectedWaiters.failLimited(error)
 
     def unreachable(self) -> None:
         """Note that no server can be reached."""
@@ -154,8 +173,16 @@ class Flow(Face):
             self.ua.status = C.STATUS_NOT_READY
             self.ua.error = C.NETWORK_ERROR
 
+    def note(self) -> None:
+        """Note since when it stands as it does."""
+        standing = standingOf(self)
+        if standing is not self.standing:
+            self.standing = standing
+            self.since = self._flows.clock.seconds()
+
     def unregistered(self, response: IncomingResponse | None, cause: str | None) -> None:
         """Tell that nobody finds us any more, unless there is another binding."""
+        self.note()
         if not any(flow.registration.registered for flow in self._flows.all):
             self.emit("unregistered", response, cause)
 
@@ -166,6 +193,11 @@ class Flow(Face):
     def _leaves(self, transport: ITransport) -> bool:
         # One that is not in use, or not yet, is never tried again.
         return transport is not self.transport or self.failover.leaves(transport)
+
+    def _failed(self, error: TransportError | None) -> None:
+        if error is not None:
+            self.lastError = str(error)
+        self.note()
 
     def _ready(self, transport: ITransport) -> None:
         self.emit("connected", transport)
@@ -187,6 +219,7 @@ class Flow(Face):
         ua.status = C.STATUS_READY
         ua.error = None
         self.failover.connected(servedTransport(transport).server)
+        self.note()
         self.registration.connectionMade()
         if self.returning is not None:
             self.returning.begin()
@@ -200,6 +233,7 @@ class Flow(Face):
         self.failover.lost(served.server)
         self.registration.connectionLost()
         error = served.lastTransportError or TransportError("the connection was closed")
+        self._failed(served.lastTransportError)
         self.ua.transactions.transportLost(transport, error)
         if not served.closed:
             # Where its user closed it, the transport tells of that by itself.
@@ -218,6 +252,7 @@ class Flow(Face):
             self.returning.stop()
         self.emit("disconnected", transport)
         error = served.lastTransportError or TransportError(f"no connection to {served.server.ws_uri}")
+        self._failed(error)
         self._flows.connectedWaiters.failOnce(error)
         if self.ua.status != C.STATUS_USER_CLOSED:
             self.failover.failed(transport)
@@ -284,6 +319,11 @@ class Flows:
         first.failover.open()
         for flow in others:
             flow.failover.join()
+
+    def note(self) -> None:
+        """Note since when each of them stands as it does."""
+        for flow in self.all:
+            flow.note()
 
     def stop(self) -> None:
         """Look for servers no more; connections that are there stay."""

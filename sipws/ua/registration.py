@@ -45,6 +45,9 @@ class IPlace(Protocol):
     transport: ITransport | None
     regID: int
 
+    def note(self) -> None:
+        """It may stand otherwise now."""
+
     def unregistered(self, response: IncomingResponse | None, cause: str | None) -> None:
         """Its binding is gone."""
 
@@ -173,6 +176,11 @@ class Registration:
             waiter.callback(None)
             return waiter
         return self._registeredWaiters.add(failAfterFailures)
+
+    @property
+    def expiresIn(self) -> float | None:
+        """For how long the binding is good if it is not refreshed, in seconds; C{None}: there is none."""
+        return max(0.0, self._expiresAt - self._clock.seconds()) if self.registered else None
 
     def connectionMade(self) -> None:
         """There is a connection."""
@@ -331,6 +339,7 @@ class Registration:
         self._cancelDue()
 
     def _announce(self, response: IncomingResponse | None, cause: str | None) -> None:
+        self._flow.note()
         self._requester.ua.emit("registered", response)
         self._registeredWaiters.fire()
 
