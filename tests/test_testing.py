@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 from sipws import Configuration, IncomingRequest, OutgoingRequest, UserAgent
 from sipws.errors import ConnectionFailed, HandshakeRefused, TransactionTimeout
 from sipws.interfaces import ITransport
+from sipws.server import EmbeddedServer
 from sipws.testing import MemoryConnection, MemoryNetwork, acceptRegister
 
 ALICE = "sip:alice@example.com"
@@ -472,3 +473,81 @@ def test_aNetworkThatDoesNotComeToRestIsSaidSo(network: MemoryNetwork) -> None:
     echo()
     with pytest.raises(AssertionError, match="does not come to rest"):
         network.advance(0)
+
+
+class TestHosts:
+    """Hosts that are taken out of the network."""
+
+    def test_eachIsForItself(self, network: MemoryNetwork) -> None:
+        here, there = network.host("sip.example.com"), network.host("other.example.com")
+        start(network, "ws://sip.example.com")
+        start(network, "ws://other.example.com")
+        start(network, "ws://elsewhere.example.com")
+        network.advance(0)
+        assert (len(here.connections), len(there.connections), len(network.connections)) == (1, 1, 3)
+        assert (here.attempts, there.attempts, network.attempts) == (1, 1, 3)
+        assert here.connection.headers["host"].startswith("sip.example.com")
+        assert network.host("sip.example.com") is here
+
+    @pytest.mark.parametrize("how", ["refuse", "stall", "stallUpgrade", "unresolvable", "reject"])
+    def test_whatBecomesOfWhoConnectsIsForItToSay(self, network: MemoryNetwork, how: str) -> None:
+        here, there = network.host("sip.example.com"), network.host("other.example.com")
+        getattr(here, how)(*([500] if how == "reject" else []))
+        first, second = start(network, "ws://sip.example.com"), start(network, "ws://other.example.com")
+        network.advance(1)
+        assert (first.way(), here.connections) == (None, [])
+        assert second.way() is not None
+        here.accept()
+        network.advance(30)
+        assert first.way() is not None
+        assert len(here.connections) == 1
+        assert len(there.connections) == 1
+
+    def test_whereTheNetworkSaysThatNoNameIsResolvedNoneIs(self, network: MemoryNetwork) -> None:
+        here = network.host("sip.example.com")
+        network.unresolvable()
+        start(network, "ws://sip.example.com")
+        network.advance(1)
+        assert here.attempts == 0
+
+    def test_oneMayHaveAnAddressForAName(self, network: MemoryNetwork) -> None:
+        here = network.host("192.0.2.7")
+        start(network, "ws://192.0.2.7")
+        network.advance(0)
+        assert len(here.connections) == 1
+
+    def test_itMayCrash(self, network: MemoryNetwork) -> None:
+        here, there = network.host("sip.example.com"), network.host("other.example.com")
+        first, second = start(network, "ws://sip.example.com"), start(network, "ws://other.example.com")
+        network.advance(0)
+        here.crash()
+        network.advance(3)
+        assert first.way() is None
+        assert second.way() is not None
+        assert here.attempts == 1
+        network.advance(2)
+        assert here.attempts == 2
+        assert (len(here.connections), len(there.connections)) == (1, 1)
+
+    def test_itAnswersByItselfOrAsTheNetworkDoes(self, network: MemoryNetwork) -> None:
+        here, there = network.host("sip.example.com"), network.host("other.example.com")
+        network.answer("MESSAGE", 202)
+        here.answer("MESSAGE", 403)
+        results: list[Any] = []
+        for uri in ("ws://sip.example.com", "ws://other.example.com"):
+            bot = start(network, uri)
+            network.advance(0)
+            bot.message("bob", "hello").addCallback(results.append)
+            network.advance(0)
+        assert [result.statusCode for result in results] == [403, 202]
+        assert (here.connection.received, there.connection.received) == ([], [])
+
+    def test_itMayHaveAServerOfItsOwn(self, network: MemoryNetwork) -> None:
+        server = EmbeddedServer(network.reactor, domain="example.com")
+        network.host("sip.example.com").server = server.factory
+        bot = start(network, "ws://sip.example.com", register=True)
+        other = start(network, "ws://other.example.com")
+        network.advance(0)
+        assert bot.registration.registered
+        assert len(network.connections) == 1
+        assert other.way() is not None

@@ -17,6 +17,11 @@ The events of a user agent, and an emitter that no listener can break::
                                                    response was not taken, or its ACK will not come
     ==================  =========================  ===================================================
 
+With two flows the first three come for each, and C{unregistered} only when
+neither has a binding any more.  When a flow goes back to a heavier server,
+C{disconnected} with the old transport and C{connected} with the new one come
+in one step, with no moment between them that is without a connection.
+
 A cause is one of the texts of L{sipws.ua.causes}, as in SIP.js 0.7.
 """
 
