@@ -46,6 +46,10 @@ PASSWORD_VARIABLE = "SIPWS_PASSWORD"
 _PASSWORDS = frozenset({"password", "passwordFile", "passwordEnvironment"})
 
 
+#: The options of L{Configuration} that say which servers to use.
+_SERVERS = frozenset({"wsServers", "wsDomain"})
+
+
 @attrs.frozen(kw_only=True)
 class AgentOptions:
     """
@@ -53,7 +57,9 @@ class AgentOptions:
 
     @ivar config: A TOML file for L{Configuration.fromTOML}; the options below
         take precedence over it.
-    @ivar servers: C{--server}, the URIs of WebSocket servers.
+    @ivar servers: C{--server}, the URIs of WebSocket servers; or one SIP URI of a
+        domain, whose servers are looked up: C{sips:} for C{wss} alone, C{sip:}
+        for C{ws} where that is all there is, too (RFC 3263 section 4.1).
     @ivar aor: C{--aor}, the address of record.
     @ivar user: C{--user}, the user name for digest authentication.
     @ivar passwordFile: C{--password-file}.
@@ -71,13 +77,13 @@ class AgentOptions:
     caFile: str | None = None
     trace: bool = False
 
-    def gives(self, name: str) -> bool:
+    def givesServers(self) -> bool:
         """
-        Tell whether the command line or the file gives an option of L{Configuration}.
+        Tell whether the command line or the file says which servers to use.
 
         @raise ConfigurationError: The file cannot be read.
         """
-        return name in self._given() or name in self._filed()
+        return not _SERVERS.isdisjoint(self._given() | self._filed())
 
     def configuration(self, defaults: Mapping[str, Any], **fixed: Any) -> Configuration:
         """
@@ -91,7 +97,11 @@ class AgentOptions:
         given = self._given()
         filed = self._filed()
         if given.keys() & _PASSWORDS:
-            filed = {name: value for name, value in filed.items() if name not in _PASSWORDS}
+            filed = _without(_PASSWORDS, filed)
+        if given.keys() & _SERVERS:
+            filed = _without(_SERVERS, filed)
+        if (given | filed).keys() & _SERVERS:
+            defaults = _without(_SERVERS, defaults)
         options = {**defaults, **filed, **given, **fixed}
         if not options.keys() & _PASSWORDS and os.environ.get(PASSWORD_VARIABLE):
             options["passwordEnvironment"] = PASSWORD_VARIABLE
@@ -107,7 +117,7 @@ class AgentOptions:
         """Name what the command line gave as L{Configuration} does."""
         values = {
             "uri": self.aor,
-            "wsServers": list(self.servers) or None,
+            **self._givenServers(),
             "authorizationUser": self.user,
             "passwordFile": self.passwordFile,
             "password": self.password,
@@ -115,6 +125,15 @@ class AgentOptions:
             "traceSip": self.trace or None,
         }
         return {name: value for name, value in values.items() if value is not None}
+
+    def _givenServers(self) -> dict[str, Any]:
+        """Name the servers that the command line gave: by their URIs, or by a domain."""
+        if not any(_isSIP(server) for server in self.servers):
+            return {"wsServers": list(self.servers) or None}
+        if len(self.servers) > 1:
+            raise ConfigurationError("--server", "names a domain and others", "a domain stands alone")
+        scheme, _, domain = self.servers[0].partition(":")
+        return {"wsDomain": domain, "wsDomainInsecure": scheme.lower() == "sip"}
 
     def _placed(
         self, error: ConfigurationError, given: Mapping[str, Any], filed: Mapping[str, Any]
@@ -128,10 +147,19 @@ class AgentOptions:
         return error
 
 
+def _isSIP(server: str) -> bool:
+    return server.partition(":")[0].lower() in ("sip", "sips")
+
+
+def _without(names: frozenset[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in names}
+
+
 #: The command line's names for options of L{Configuration}.
 _FLAGS = {
     "uri": "--aor",
     "wsServers": "--server",
+    "wsDomain": "--server",
     "authorizationUser": "--user",
     "passwordFile": "--password-file",
     "caFile": "--ca-file",

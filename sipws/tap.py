@@ -105,7 +105,7 @@ class Options(usage.Options):
         self._servers: list[str] = []
 
     def opt_server(self, uri: str) -> None:
-        """A WebSocket server, ws://... or wss://...; may be repeated."""
+        """A WebSocket server, ws://... or wss://...; may be repeated.  Or sips:DOMAIN, to look them up."""
         self._servers.append(uri)
 
     opt_s = opt_server
@@ -147,7 +147,7 @@ class Options(usage.Options):
             caFile=self["ca-file"],
             trace=bool(self["trace"]),
         )
-        given = self._agent.gives("wsServers")
+        given = self._agent.givesServers()
         self.registersThere = not given and not self["server-only"]
         self.embedded = not given or self["listen"] is not None
         self.users = None if self["users"] is None else loadUsers(self["users"])

@@ -6,7 +6,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,17 @@ from twisted.python.failure import Failure
 import sipws
 from sipws import Configuration, IncomingRequest, UserAgent
 from sipws.cli import main
+from sipws.cli.oneshot import OneShot
 from sipws.cli.report import Report, printable
 from sipws.cli.status import ExitStatus
 from sipws.echo import echo
-from sipws.options import PASSWORD_VARIABLE
+from sipws.options import PASSWORD_VARIABLE, AgentOptions
 from sipws.server import EmbeddedServer
+from sipws.transport import SystemResolver
+from sipws.ua import directory
 from tests.loopback import Loopback, guardedServer, openServer
+from tests.nameserver import NameServer
+from tests.resolving import srv
 
 embedded = pytest_twisted.async_yield_fixture(openServer)
 guarded = pytest_twisted.async_yield_fixture(guardedServer)
@@ -253,6 +258,69 @@ class TestConnecting:
 
         assert outcome.status == ExitStatus.NOT_CONNECTED
         assert outcome.errors == "sipws: no connection in 0.4 s\n"
+
+
+class TestDomain:
+    """The name server of this system is one of the test's."""
+
+    DOMAIN = "example.test"
+
+    @pytest.fixture
+    def serve(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., NameServer]:
+        def serve(*records: Any) -> NameServer:
+            from twisted.internet import reactor
+
+            nameServer = NameServer(reactor, self.DOMAIN, list(records))
+            (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+
+            def system(reactor: Any, configuration: Path, hostsFile: Path) -> SystemResolver:
+                return SystemResolver(reactor, tmp_path / "resolv.conf", tmp_path / "hosts", nameServer.port)
+
+            monkeypatch.setattr(directory, "SystemResolver", system)
+            return nameServer
+
+        return serve
+
+    async def register(self, server: str) -> Outcome:
+        """Do what C{sipws register} does, in this process."""
+        from twisted.internet import reactor
+
+        output, errors = Console(file=io.StringIO()), Console(file=io.StringIO())
+        configuration = AgentOptions(servers=(server,), aor="sip:alice@localhost").configuration(
+            {}, wsServerMaxReconnection=0
+        )
+        oneShot = OneShot(configuration, reactor, Report(output, errors), 5)
+
+        async def act(_: OneShot) -> None:
+            """Nothing more."""
+
+        status = await oneShot.run(act)
+        return Outcome(output.file.getvalue(), errors.file.getvalue(), status)  # type: ignore[attr-defined]
+
+    @pytest_twisted.ensureDeferred
+    async def test_itsServersAreLookedUp(self, embedded: Loopback, serve: Callable[..., NameServer]) -> None:
+        port = int(embedded.uri.rpartition(":")[2])
+        nameServer = serve(
+            srv(f"_sip._ws.{self.DOMAIN}", "localhost", 9, priority=1),
+            srv(f"_sip._ws.{self.DOMAIN}", "localhost", port, priority=2),
+        )
+
+        outcome = await self.register(f"sip:{self.DOMAIN}")
+        await nameServer.stop()
+
+        assert outcome.status == ExitStatus.SUCCESS, outcome
+        assert outcome.output.startswith(f"the servers of {self.DOMAIN} as sip:alice@localhost\n")
+        assert outcome.errors.startswith("sipws: ws://localhost:9/: no connection to localhost:9")
+
+    @pytest_twisted.ensureDeferred
+    async def test_oneWithoutServersIsThreeAndSaysSo(self, serve: Callable[..., NameServer]) -> None:
+        nameServer = serve()
+
+        outcome = await self.register(f"sips:{self.DOMAIN}")
+        await nameServer.stop()
+
+        assert outcome.status == ExitStatus.NOT_CONNECTED
+        assert outcome.errors == f"sipws: {self.DOMAIN} has neither NAPTR, SRV nor address records\n"
 
 
 # Twisted's own ssl: endpoint hands such objects to pyOpenSSL.

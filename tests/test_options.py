@@ -126,9 +126,58 @@ class TestConfiguration:
         assert toml not in str(raised.value)
 
     def test_givesTellsWhatIsGiven(self, toml: str) -> None:
-        assert AgentOptions(servers=("ws://one.example.com",)).gives("wsServers")
-        assert AgentOptions(config=toml).gives("wsServers")
-        assert not AgentOptions().gives("wsServers")
+        assert AgentOptions(servers=("ws://one.example.com",)).givesServers()
+        assert AgentOptions(servers=("sips:example.com",)).givesServers()
+        assert AgentOptions(config=toml).givesServers()
+        assert not AgentOptions().givesServers()
+
+    @pytest.mark.parametrize(
+        ("server", "insecure"),
+        [("sips:example.com", False), ("sip:example.com", True), ("SIPS:Example.COM.", False)],
+    )
+    def test_aServerMayBeADomain(self, toml: str, server: str, insecure: bool) -> None:
+        """RFC 3263 section 4.1: for a SIPS URI, nothing but TLS; for a SIP URI, both."""
+        for options in (AgentOptions(servers=(server,)), AgentOptions(servers=(server,), config=toml)):
+            configuration = options.configuration(DEFAULTS)
+
+            assert configuration.wsDomain == "example.com"
+            assert configuration.wsDomainInsecure is insecure
+            assert configuration.wsServers == ()
+
+    def test_theDomainOfTheFileHoldsAgainstTheDefaultsAndNotAgainstTheCommandLine(
+        self, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "domain.toml"
+        path.write_text('wsDomain = "filed.example.com"\n')
+
+        assert AgentOptions(config=str(path)).givesServers()
+        configuration = AgentOptions(config=str(path)).configuration(DEFAULTS)
+        assert configuration.wsDomain == "filed.example.com"
+        assert configuration.wsServers == ()
+        configuration = AgentOptions(config=str(path), servers=("ws://typed",)).configuration(DEFAULTS)
+        assert configuration.wsDomain is None
+        assert [server.ws_uri for server in configuration.wsServers] == ["ws://typed"]
+        configuration = AgentOptions(config=str(path), servers=("sips:typed.example",)).configuration(
+            DEFAULTS
+        )
+        assert configuration.wsDomain == "typed.example"
+
+    @pytest.mark.parametrize(
+        "servers",
+        [
+            ("sips:example.com", "ws://one.example.com"),
+            ("sips:example.com", "sips:example.org"),
+            ("sips:alice@example.com",),
+            ("sips:example.com:5061",),
+            ("sips:192.0.2.1",),
+            ("sip:",),
+        ],
+    )
+    def test_aDomainStandsAloneAndIsOne(self, servers: tuple[str, ...]) -> None:
+        with pytest.raises(ConfigurationError) as raised:
+            AgentOptions(servers=servers).configuration(DEFAULTS)
+
+        assert str(raised.value).startswith("--server: ")
 
 
 class TestUsers:

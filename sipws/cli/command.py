@@ -67,7 +67,8 @@ _OPTIONS = (
         "servers",
         metavar="URI",
         multiple=True,
-        help=f"A WebSocket server, ws://... or wss://...; may be repeated.  Default: {DEFAULT_SERVER}.",
+        help="A WebSocket server, ws://... or wss://...; may be repeated.  Or sips:DOMAIN, to look them up.  "
+        f"Default: {DEFAULT_SERVER}.",
     ),
     click.option("--aor", metavar="URI", help="The address of record, sip:user@domain.  Default: made up."),
     click.option("--user", metavar="NAME", help="The user for authentication, if it is not that of --aor."),

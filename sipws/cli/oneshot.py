@@ -11,7 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from sipws.cli.status import ExitStatus
-from sipws.errors import SIPError, TransportError
+from sipws.errors import NoServers, SIPError, TransportError
+from sipws.transport.locate import MAX_TARGETS
 from sipws.ua import UserAgent
 
 if TYPE_CHECKING:
@@ -132,15 +133,21 @@ class OneShot:
         self.report.message(str(request.fromHeader.uri), request.body.decode("utf-8", "replace"))
 
     async def _connect(self) -> None:
-        names = ", ".join(server.ws_uri for server in self.userAgent.configuration.wsServers)
-        self.report.say(f"{names} as {self.userAgent.configuration.uri}")
+        options = self.userAgent.configuration
+        names = (
+            ", ".join(server.ws_uri for server in options.wsServers) or f"the servers of {options.wsDomain}"
+        )
+        self.report.say(f"{names} as {options.uri}")
         self.userAgent.on("disconnected", self._givenUp)
-        connected = self.userAgent.whenConnected(len(self.userAgent.configuration.wsServers))
+        # How many servers a domain has is known to nobody yet.
+        connected = self.userAgent.whenConnected(len(options.wsServers) or MAX_TARGETS)
         self.userAgent.start()
         try:
             await self._inTime(connected)
         except defer.TimeoutError:
             raise Ended(ExitStatus.NOT_CONNECTED, f"no connection in {self.timeout:g} s") from None
+        except NoServers as error:
+            raise Ended(ExitStatus.NOT_CONNECTED, str(error)) from None
         except TransportError:
             # Each server that was given up has been reported.
             raise Ended(ExitStatus.NOT_CONNECTED) from None

@@ -61,6 +61,13 @@ class Waiters:
                 del self._waiting[waiter]
                 waiter.errback(error)
 
+    def failLimited(self, error: Exception) -> None:
+        """Fail those that do not bear any number of failures."""
+        for waiter, failures in list((self._waiting or {}).items()):
+            if failures is not None and self._waiting is not None and waiter in self._waiting:
+                del self._waiting[waiter]
+                waiter.errback(error)
+
     def _takeAll(self) -> list[Deferred[None]]:
         waiting, self._waiting = self._waiting, None
         return list(waiting or ())
