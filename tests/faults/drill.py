@@ -41,6 +41,8 @@ OPTIONS: dict[str, Any] = {
     "wsServerMaxRetryAfter": 0.1,
     "registerRetryMinInterval": 0.05,
     "registerRetryMaxInterval": 0.2,
+    # Two handlers that take their time, and nothing more is read.
+    "pauseReadingAt": 2,
 }
 
 #: Timer F is 2 seconds for those behind a proxy.  For the other it is longer than Kamailio waits.

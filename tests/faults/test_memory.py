@@ -144,6 +144,7 @@ def test_eachRequestIsAccountedFor(seed: int, way: str) -> None:
         counted = party.ua.counters.asDict()
         assert counted == counted | attrs.asdict(ledger.tally(party.name)), party.name
     assert world.alice.ua.counters.losses > FAULTS / 10
+    assert world.alice.ua.counters.pauses > 0
     assert way != "another server, and back" or world.alice.ua.counters.returns > 0
     world.stop()
 

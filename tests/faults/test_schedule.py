@@ -8,7 +8,7 @@ C{conftest.py} for the shorter form, and for how to repeat one by its seed.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
@@ -59,7 +59,7 @@ class World:
         wss = TCP4ClientEndpoint(reactor, "127.0.0.1", self.kamailio.wss)
         return FaultProxy(reactor, ws), FaultProxy(reactor, wss, self.good, ws)
 
-    def party(self, user: str, uri: str, timers: Timers) -> Party:
+    def party(self, user: str, uri: str, timers: Timers, **options: Any) -> Party:
         """Make a user agent."""
         configuration = Configuration(
             uri=f"sip:{user}@example.test",
@@ -67,6 +67,7 @@ class World:
             wsServers=uri,
             caFile=str(self._trusted),
             **OPTIONS,
+            **options,
         )
         return Party(user, UserAgent(configuration, reactor, timers=timers))
 
@@ -112,7 +113,8 @@ class Cast:
         self._world = world
         self.plain, self.secure = world.proxies()
         self.alice = world.party("alice", f"ws://127.0.0.1:{self.plain.port}", HASTY)
-        self.dave = world.party("dave", f"wss://127.0.0.1:{self.secure.port}", HASTY)
+        wss = f"wss://127.0.0.1:{self.secure.port}"
+        self.dave = world.party("dave", wss, HASTY, keepAliveMethod="crlf")
         self.bob = world.party("bob", world.kamailio.uri("ws"), PATIENT)
 
     @property
