@@ -54,7 +54,7 @@ REQUESTS_PER_FAULT = 10
 #: How many steps in a row may find a party without a binding before it is waited for.
 _STEPS_WITHOUT = 5
 
-#: How long it may take until all requests have ended, in seconds: each has a bound of its own.
+#: How long it may take until a party is back, or all requests have ended, in seconds.
 _PATIENCE = 20.0
 
 #: Of so many requests one is given up by its sender.
@@ -161,7 +161,7 @@ class Drill:
             missed = 0 if lane.party.ua.registration.registered else missed + 1
             if missed > _STEPS_WITHOUT:
                 missed = 0
-                await lane.party.ua.whenRegistered()
+                await lane.party.ua.whenRegistered().addTimeout(_PATIENCE, self._reactor)
             await self._runStep(lane, step)
 
     async def _runStep(self, lane: Lane, step: Step) -> None:

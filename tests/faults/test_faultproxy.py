@@ -375,7 +375,7 @@ async def test_split(world: World) -> None:
 @pytest_twisted.ensureDeferred
 async def test_join(world: World) -> None:
     client, server = await world.both()
-    world.proxy.inflict(Join(0.2))
+    world.proxy.inflict(Join(0.5))
     for octet in b"abcde":
         client.transport.write(bytes([octet]))
         await pause(0.01)

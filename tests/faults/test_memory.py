@@ -28,6 +28,9 @@ from tests.faults.schedule import schedule
 #: How many faults there are, and how finely time passes, in seconds.
 FAULTS, TICK = 60, 0.005
 
+#: More than anything here takes, in seconds of that time.
+TOO_LONG = 600.0
+
 
 class MemoryProxy(ProxyCore):
     """A proxy that is a host of a network in memory."""
@@ -82,7 +85,9 @@ class World:
         results: list[Any] = []
         deferred = result if isinstance(result, Deferred) else Deferred.fromCoroutine(result)
         deferred.addBoth(results.append)
+        end = self.network.reactor.seconds() + TOO_LONG
         while not results:
+            assert self.network.reactor.seconds() < end, f"no result in {TOO_LONG} seconds"
             self.network.advance(TICK)
         if isinstance(results[0], Failure):
             results[0].raiseException()
