@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import random
 from email.utils import formatdate
+from typing import Any
 
 import attrs
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from sipws import Configuration, UserAgent
 from sipws.counters import Counters
 from sipws.errors import HandshakeRefused
+from sipws.testing import MemoryNetwork, acceptRegister
 from sipws.transport import RetryPolicy, TransportOptions
 from sipws.transport.retry import retryDelay
 from sipws.transport.retryafter import MAX_RETRY_AFTER, retryAfter
@@ -240,8 +243,8 @@ def test_attemptsWithoutEnd() -> None:
     scene = Scene(wsServerMaxReconnection=math.inf, wsServerReconnectionTimeout=1)
     scene.network.refuse()
     transport = scene.construct()
-    scene.network.advance(5_000)
-    assert transport.reconnection_attempts > 3_000
+    scene.network.advance(1_500)
+    assert transport.reconnection_attempts > 1_000
     assert scene.told("onTransportError") == []
     scene.network.accept()
     scene.network.advance(1.5)
@@ -343,3 +346,37 @@ def test_theSeedKnowsOfNoOverload() -> None:
     scene.connection.close(1013)
     assert gap(scene) == 2
     transport.disconnect()
+
+
+def test_aUserAgentThatTriesForEver() -> None:
+    network = MemoryNetwork()
+    network.answer("REGISTER", acceptRegister)
+    configuration = Configuration(
+        uri="sip:bot@example.com",
+        wsServers="ws://sip.example.com",
+        wsServerMaxReconnection="unlimited",
+        wsServerReconnectionPolicy="exponential",
+        wsServerReconnectionTimeout=2,
+        wsServerReconnectionMaxTimeout=60,
+    )
+    userAgent = UserAgent(configuration, network.reactor, random=random.Random(3))
+    userAgent.start()
+    network.advance(0)
+    network.refuse()
+    network.connection.drop()
+    network.advance(20_000)
+    transport: Any = userAgent.transport
+    assert not transport.connected
+    # 30 seconds and a little at the mean.
+    assert 20_000 / 35 < transport.reconnection_attempts < 20_000 / 26
+    counters = userAgent.counters
+    assert (counters.exhaustions, counters.connections, counters.losses) == (0, 1, 1)
+    # The last of them is yet to begin, unless it is under way.
+    assert counters.attempts == transport.reconnection_attempts + (transport.reconnectTimer is None)
+    network.accept()
+    network.advance(61)
+    assert userAgent.registration.registered
+    assert transport is userAgent.transport
+    userAgent.stop()
+    network.advance(5)
+    assert network.reactor.getDelayedCalls() == []
