@@ -66,7 +66,9 @@ class HTTPConnectEndpoint:
             does not lead there, and with L{ConnectionFailed} where there is no proxy.
         """
         tunnel = _Tunnel(self._request(), self._address, protocolFactory)
-        pending = self._toProxy.connect(cast(Any, Factory.forProtocol(lambda: tunnel)))
+        factory: Any = Factory.forProtocol(lambda: tunnel)
+        factory.noisy = False
+        pending = self._toProxy.connect(factory)
         tunnel.begin(pending)
         pending.addCallbacks(tunnel.reached, self._unreached, errbackArgs=(tunnel,))
         return tunnel.result

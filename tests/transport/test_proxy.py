@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from sipws.transport.http import MAX_HEAD
 from sipws.transport.location import Location
 from sipws.transport.proxy import HTTPConnectEndpoint
 from tests.transport.gateway import Answer, Gated, Gateway, accept, answer, gated
+from tests.transport.test_leaks import grown, ours
 
 SECRET = "hunter2 ä:@"
 PROXY = HTTPProxy("192.0.2.1", 3128, "alice", SECRET)
@@ -373,3 +375,30 @@ def test_anUpgradeThatAProxyAnswersItselfIsNoSecondChallenge() -> None:
     scene = Gated("ws://sip.example.com", THROUGH, ESTABLISHED, answer(407, "Proxy-Authenticate: Basic"))
     assert scene.refusal().status == 407
     scene.end()
+
+
+def _cycle(scene: Gated, tunnel: list[Answer], serial: int) -> None:
+    """Connect by way of a challenge and a redirect, and disconnect."""
+    challenge = answer(401, f'WWW-Authenticate: Digest realm="x", nonce="{serial}", stale=true')
+    redirect = answer(302, "Location: /there", "Set-Cookie: a=b")
+    scene.gateway.answers[:] = [*tunnel, challenge, *tunnel, redirect, *tunnel]
+    assert scene.transport.connect()
+    scene.network.advance(0)
+    assert scene.transport.connected
+    scene.end()
+    for kept in (scene.gateway.connections, scene.gateway.requests, scene.calls, scene.logged):
+        kept.clear()
+
+
+@pytest.mark.parametrize("upgrade", [THROUGH, Upgrade(endpoint="tcp:{host}:{port}"), Upgrade()])
+def test_nothingOfAnAttemptOutlivesIt(upgrade: Upgrade) -> None:
+    tunnel: list[Answer] = [ESTABLISHED] if upgrade.proxy is not None else []
+    scene = gated(attrs.evolve(upgrade, user="alice", password=SECRET, maxRedirects=1), *tunnel)
+    scene.end()
+    for serial in range(3):
+        _cycle(scene, tunnel, serial)
+    before = ours()
+    for serial in range(3, 103):
+        _cycle(scene, tunnel, serial)
+    assert grown(before) == {}
+    assert (scene.counters.challenges, scene.counters.redirects) == (103, 103)
