@@ -144,7 +144,7 @@ class KeepAlive:
         if seconds != self._flowTimer:
             self._flowTimer = seconds
             self._drawGap()
-            if self._timer is not None and not self._isWaiting:
+            if self._timer is not None:
                 self._schedule()
 
     # What is told of the connection.

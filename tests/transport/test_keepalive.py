@@ -777,6 +777,19 @@ def test_aFlowTimerAloneFindsADeadPeer() -> None:
     assert scene.network.reactor.getDelayedCalls() == []
 
 
+def test_withAFlowTimerAloneAServerThatReadsNothingHasThatTime() -> None:
+    scene = Scene(options=TransportOptions(keepAliveTimeout=TIMEOUT, maxPendingOctets=10_000))
+    transport = scene.connected()
+    transport.flowTimer(30)
+    readsNothing(scene, transport)
+    for _ in range(int(30 + TIMEOUT) - 1):
+        scene.network.advance(1)
+        scene.connection.send(b"\r\n")
+    assert transport.connected
+    scene.network.advance(1)
+    assert str(transport.lastTransportError) == "the server has read nothing for 35 seconds"
+
+
 def test_aFlowTimerThatIsGoneSwitchesOff() -> None:
     scene = Scene()
     transport = scene.connected()
