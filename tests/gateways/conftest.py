@@ -98,6 +98,18 @@ def startApache(folder: Path, kamailio: Kamailio, running: list[Running]) -> Sta
 
 
 @pytest.fixture
+def startLighttpd(folder: Path, kamailio: Kamailio, running: list[Running]) -> Start:
+    """Give a function that starts a lighttpd before Kamailio, which asks for credentials by Digest."""
+    requireCounterpart("lighttpd", programs.LIGHTTPD.path is not None, programs.LIGHTTPD.install)
+
+    def start(algorithms: str) -> Running:
+        running.append(programs.startLighttpd(folder, kamailio.ws, algorithms))
+        return running[-1]
+
+    return start
+
+
+@pytest.fixture
 def startTinyproxy(folder: Path, running: list[Running]) -> Start:
     """Give a function that starts an HTTP proxy, which leads to the ports that it is given."""
     requireCounterpart("tinyproxy", programs.TINYPROXY.path is not None, programs.TINYPROXY.install)

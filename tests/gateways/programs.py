@@ -21,6 +21,7 @@ import attrs
 
 __all__ = [
     "APACHE",
+    "LIGHTTPD",
     "MICROSOCKS",
     "NGINX",
     "PASSWORD",
@@ -31,6 +32,7 @@ __all__ = [
     "Running",
     "freePorts",
     "startApache",
+    "startLighttpd",
     "startMicrosocks",
     "startNginx",
     "startTinyproxy",
@@ -71,6 +73,7 @@ class Program:
 
 NGINX = Program("nginx", "nginx-light")
 APACHE = Program("apache2", "apache2-bin")
+LIGHTTPD = Program("lighttpd", "lighttpd")
 TINYPROXY = Program("tinyproxy", "tinyproxy-bin")
 MICROSOCKS = Program("microsocks", "microsocks")
 
@@ -302,6 +305,36 @@ def startApache(folder: Path, to: int, lifetime: int = 300) -> Running:
     )
     configuration = _write(folder, "apache.conf", text)
     return _run(APACHE, folder, ports, "-d", folder, "-f", configuration, "-D", "FOREGROUND")
+
+
+_LIGHTTPD = """
+server.bind = "127.0.0.1"
+server.port = {port}
+server.document-root = "{folder}"
+server.errorlog = "{folder}/lighttpd.log"
+server.modules = ("mod_auth", "mod_authn_file", "mod_proxy")
+auth.backend = "htdigest"
+auth.backend.htdigest.userfile = "{folder}/sha256"
+auth.require = ("" => (
+    "method" => "digest", "algorithm" => "{algorithms}", "realm" => "{realm}", "require" => "valid-user"
+))
+proxy.server = ("" => (("host" => "127.0.0.1", "port" => {to})))
+proxy.header = ("upgrade" => "enable")
+"""
+
+
+def startLighttpd(folder: Path, to: int, algorithms: str) -> Running:
+    """
+    Start lighttpd, which asks for credentials by Digest.
+
+    @param to: The port of the WebSocket server that it stands before.
+    @param algorithms: The algorithms that it offers, with C{|} between them.
+    """
+    [port] = ports = freePorts(1)
+    key = hashlib.sha256(f"{USER}:{REALM}:{PASSWORD}".encode()).hexdigest()
+    _write(folder, "sha256", f"{USER}:{REALM}:{key}\n")
+    text = _LIGHTTPD.format(folder=folder, port=port, to=to, realm=REALM, algorithms=algorithms)
+    return _run(LIGHTTPD, folder, ports, "-D", "-f", _write(folder, "lighttpd.conf", text))
 
 
 _TINYPROXY = """

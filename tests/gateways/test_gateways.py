@@ -1,5 +1,5 @@
 """
-Between a user agent and Kamailio stand other people's servers: nginx, Apache,
+Between a user agent and Kamailio stand other people's servers: nginx, Apache, lighttpd,
 tinyproxy and microsocks.  The user agent registers, and asks for options, through each.
 """
 
@@ -90,7 +90,7 @@ async def test_ourCertificateIsNotShownToWhomWeWereSent(agents: Agents, nginx: N
     assert nginx.asked() == ["307", "400"]
 
 
-# HTTP authentication: Basic by nginx, Digest by Apache.
+# HTTP authentication: Basic by nginx, Digest by Apache (MD5) and lighttpd (SHA-256).
 
 
 @pytest_twisted.ensureDeferred
@@ -135,6 +135,17 @@ async def test_anotherTokenIsNot(agents: Agents, nginx: Nginx) -> None:
 async def test_apachesDigestChallengeIsAnswered(agents: Agents, startApache: Start) -> None:
     apache = startApache()
     agent = await passes(agents, f"ws://localhost:{apache.ports[0]}/sip?a=b", **ALICE)
+    assert agent.counters.challenges == 1
+
+
+@pytest.mark.parametrize("algorithms", ["SHA-256", "MD5|SHA-256"])
+@pytest_twisted.ensureDeferred
+async def test_lighttpdsDigestChallengeIsAnswered(
+    agents: Agents, startLighttpd: Start, algorithms: str
+) -> None:
+    """It knows the password as SHA-256 has it: of two challenges, that is the one to answer."""
+    lighttpd = startLighttpd(algorithms)
+    agent = await passes(agents, f"ws://localhost:{lighttpd.ports[0]}/sip", **ALICE)
     assert agent.counters.challenges == 1
 
 
