@@ -414,6 +414,38 @@ def test_itIsLostAtOnceThoughTCPDoesNotSeeIt() -> None:
     assert scene.atRest()
 
 
+def test_roomInTheOldSocketIsNoneInTheNew() -> None:
+    scene = makeScene(maxPendingOctets=10_000)
+    transport: Any = scene.connected()
+    readsNothing(scene, transport)
+    [old] = scene.network._wires
+    setattr(old.client, "abortConnection", lambda: None)  # noqa: B010 -- mypy knows it as a method
+    scene.network.advance(INTERVAL + TIMEOUT + 4)
+    assert transport.connected
+    readsNothing(scene, transport)
+    fired: list[object] = []
+    transport.whenWritable().addBoth(fired.append)
+    while old.client.take():
+        pass
+    assert fired == []
+    scene.connection.resumeReading()
+    assert fired == [None]
+
+
+def test_nobodyIsAskedOnceTheClosingHasBegun() -> None:
+    """The closing has a limit of time of its own."""
+    scene = makeScene(closeTimeout=100.0)
+    transport = scene.connected()
+    pings = Pings(scene)
+    scene.connection.close(1001, hangUp=False)
+    scene.network.advance(99)
+    assert pings.times == []
+    scene.network.advance(1)
+    assert scene.told("onTransportClosed") == [("onTransportClosed",)]
+    assert not isinstance(transport.lastTransportError, PeerSilent)
+    assert counters(transport) == (0, 0, 0)
+
+
 def test_theErrorSaysForHowLong() -> None:
     scene = makeScene()
     transport = scene.connected()
