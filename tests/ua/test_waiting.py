@@ -277,6 +277,23 @@ def test_whatWaitsWhenItIsStoppedHasNotLeft(scene: Scene) -> None:
     assert scene.ua.counters.unsentFailures == scene.ua.counters.requests == 2
 
 
+def test_aStopWhileTheyLeaveFailsThoseThatHaveNot(scene: Scene) -> None:
+    transport = scene.transport
+
+    def stop(_: object) -> None:
+        scene.ua.stop()
+
+    first = scene.ua.message(BOB, "1").addErrback(stop)
+    got = [ask(scene, number) for number in (2, 3)]
+    transport.congested = True
+    transport.open()
+    assert outcome(first) == [None]
+    assert [(type(error), error.sent) for [error] in got] == [(NotConnected, False)] * 2
+    assert scene.ua.counters.unsentFailures == scene.ua.counters.requests == 3
+    scene.clock.advance(10)
+    assert (transport.sent, scene.restless()) == ([], [])
+
+
 def test_oneThatWaitsIsGivenTheViaOfTheConnectionThatItLeavesOn() -> None:
     scene = Scene(wsServers=["ws://one.example.com", {"ws_uri": "wss://two.example.com", "weight": -1}])
     first = scene.connect()
