@@ -260,6 +260,18 @@ def test_whoeverWaitsMayGiveUp() -> None:
     assert transport._writers is None
 
 
+def test_whoeverGaveUpIsForgotten() -> None:
+    scene = makeScene()
+    transport: Any = scene.connected()
+    scene.connection.pauseReading()
+    fill(transport)
+    for _ in range(100):
+        results = outcome(transport.whenWritable())
+        transport._writers._waiting[0].cancel()
+        assert isinstance(results[0], CancelledError)
+        assert transport._writers._waiting == []
+
+
 def test_whoeverWaitedMayFillItUpAgain() -> None:
     """Send as fast as the server reads, and no faster: what the Deferred is for."""
     scene = makeScene()
