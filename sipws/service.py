@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sipws.config import Configuration
+from sipws.listening import ListeningService, resultOf
 from sipws.server import EmbeddedServer
 from sipws.ua import UserAgent
 
@@ -77,7 +78,7 @@ class UserAgentService(Service):
         return succeed(None) if userAgent is None else userAgent.stop()
 
 
-class EmbeddedServerService(Service):
+class EmbeddedServerService(ListeningService):
     """
     Runs the embedded server as long as the service runs.
 
@@ -97,34 +98,8 @@ class EmbeddedServerService(Service):
         @param listening: Called with the port when it listens.
         """
         self.server = server
-        self.port: IListeningPort | None = None
         self._endpoints = endpoints
         self._listening = listening
-
-    def privilegedStartService(self) -> None:
-        """
-        Listen, so that privileges may be shed afterwards.
-
-        @raise CannotListenError: None of the endpoints is free.
-        """
-        super().privilegedStartService()
-        self._listen()
-
-    def startService(self) -> None:
-        """Listen, if L{privilegedStartService} has not done so already."""
-        super().startService()
-        if self.port is None:
-            self._listen()
-
-    def stopService(self) -> Deferred[None]:
-        """
-        Close all connections and stop listening.
-
-        @return: A Deferred that fires when it is done.
-        """
-        super().stopService()
-        port, self.port = self.port, None
-        return succeed(None) if port is None else self.server.stop()
 
     def _listen(self) -> None:
         for endpoint in self._endpoints[:-1]:
@@ -136,8 +111,12 @@ class EmbeddedServerService(Service):
         self._listenOn(self._endpoints[-1])
 
     def _listenOn(self, endpoint: IStreamServerEndpoint) -> None:
-        self.port = _resultOf(self.server.listen(endpoint))
+        self.port = resultOf(self.server.listen(endpoint))
         self._listening(self.port)
+
+    def _close(self, port: IListeningPort) -> Deferred[None]:
+        """Close all connections and stop listening."""
+        return self.server.stop()
 
 
 class SequentialService(MultiService):
@@ -165,15 +144,6 @@ class SequentialService(MultiService):
             yield maybeDeferred(service.stopService).addErrback(failed)
         if failures:
             failures[0].raiseException()
-
-
-def _resultOf(deferred: Deferred[IListeningPort]) -> IListeningPort:
-    """Take what listening gave: each of Twisted's own endpoints has it at once."""
-    results: list[Any] = []
-    deferred.addBoth(results.append)
-    if results and isinstance(results[0], Failure):
-        results[0].raiseException()
-    return cast("IListeningPort", results[0])
 
 
 def _logEvents(userAgent: UserAgent) -> None:

@@ -12,11 +12,12 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from twisted.application.service import IService
+from twisted.application.service import IService, Service
 from twisted.internet.address import UNIXAddress
 from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
@@ -26,6 +27,7 @@ from twisted.python import usage
 
 from sipws.config import Configuration
 from sipws.errors import ConfigurationError
+from sipws.notify import NotifyService, notifierFrom
 from sipws.options import (
     DEFAULT_DOMAIN,
     DEFAULT_PORT,
@@ -43,7 +45,7 @@ from sipws.ua import UserAgent
 __all__ = ["Options", "makeService"]
 
 #: The options that are the user agent's alone.
-_OF_AGENT = ("config", "aor", "user", "password-file", "ca-file")
+_OF_AGENT = ("config", "aor", "user", "password-file", "ca-file", "metrics")
 
 _ECHO = "sipws.echo:echo"
 
@@ -84,6 +86,7 @@ class Options(usage.Options):
         ["ca-file", None, None, "Trust the certificates in this PEM file instead of the system's."],
         ["app", None, _ECHO, "What to run: module:callable, called with the user agent."],
         ["listen", "l", None, "Run the embedded server too, on this port of 127.0.0.1 or this endpoint."],
+        ["metrics", "m", None, "Serve /metrics and /health, likewise on a port of 127.0.0.1 or an endpoint."],
         ["domain", None, DEFAULT_DOMAIN, "The SIP domain of the embedded server."],
         ["users", None, None, "The embedded server's users: a file of lines user:password."],
     ]
@@ -154,6 +157,11 @@ class Options(usage.Options):
         self._refuseWhatHasNoUse(given)
         _checkDomain(self["domain"])
         _endpoints(self["listen"], None)
+        if self["metrics"] is not None:
+            _endpoint("--metrics", self["metrics"], None)
+            if find_spec("prometheus_client") is None:
+                problem = "needs prometheus-client, which is not installed"
+                raise ConfigurationError("--metrics", problem, "pip install 'sipws[metrics]'")
         self.application = loadApplication(self["app"])
         if not self["server-only"]:
             self.configuration = self.configurationOn(DEFAULT_SERVER)
@@ -195,23 +203,44 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
-    return _makeService(options, reactor)
+    return _makeService(options, reactor, notifierFrom(os.environ, reactor, os.getpid()))
 
 
-def _makeService(options: Options, reactor: Any) -> IService:
+def _makeService(options: Options, reactor: Any, notifier: NotifyService | None) -> IService:
     service = Program()
     agent = None
     if options.configuration is not None:
-        agent = UserAgentService(options.configuration, _application(options), reactor)
+        agent = UserAgentService(options.configuration, _application(options, notifier), reactor)
     if options.embedded:
         server = EmbeddedServer(
             reactor, domain=options["domain"], users=options.users, traceSip=bool(options["trace"])
         )
         endpoints = _endpoints(options["listen"], reactor)
-        EmbeddedServerService(server, endpoints, _listening(options, agent)).setServiceParent(service)
+        embedded = EmbeddedServerService(server, endpoints, _listening(options, agent))
+        embedded.setName("--listen")
+        embedded.setServiceParent(service)
     if agent is not None:
+        if options["metrics"] is not None:
+            _metricsService(options["metrics"], agent, reactor).setServiceParent(service)
         agent.setServiceParent(service)
+    if notifier is not None:
+        # The last one is the first to be stopped.
+        notifier.setServiceParent(service)
+        if agent is None:
+            notifier.readyAtStart = True
     return service
+
+
+def _metricsService(listen: str, agent: UserAgentService, reactor: Any) -> Service:
+    # The extra that it needs is not for everybody.
+    from sipws.metrics import MetricsService
+
+    def agents() -> list[UserAgent]:
+        return [] if agent.userAgent is None else [agent.userAgent]
+
+    metrics = MetricsService(_endpoint("--metrics", listen, reactor), agents, reactor)
+    metrics.setName("--metrics")
+    return metrics
 
 
 class Program(SequentialService):
@@ -223,10 +252,12 @@ class Program(SequentialService):
 
         @raise SystemExit: The address is taken or not ours to take.
         """
-        try:
-            super().privilegedStartService()
-        except CannotListenError as error:
-            raise SystemExit(f"sipws: --listen: {error}") from error
+        Service.privilegedStartService(self)
+        for service in self:
+            try:
+                service.privilegedStartService()
+            except CannotListenError as error:
+                raise SystemExit(f"sipws: {service.name}: {error}") from error
 
 
 def _endpoints(listen: str | None, reactor: Any) -> list[IStreamServerEndpoint]:
@@ -238,15 +269,26 @@ def _endpoints(listen: str | None, reactor: Any) -> list[IStreamServerEndpoint]:
     """
     if listen is None:
         return [TCP4ServerEndpoint(reactor, port, interface=_LOOPBACK) for port in (DEFAULT_PORT, 0)]
+    return [_endpoint("--listen", listen, reactor)]
+
+
+def _endpoint(option: str, listen: str, reactor: Any) -> IStreamServerEndpoint:
+    """
+    Give the endpoint that an option names.
+
+    @param listen: A port of this machine's own address, or an endpoint of Twisted's.
+    @raise ConfigurationError: It is nothing that one can listen on.
+    """
     if listen.isdecimal():
         if int(listen) > _MAX_PORT:
-            raise ConfigurationError("--listen", f"{listen} is not a port", f"0 to {_MAX_PORT}")
-        return [TCP4ServerEndpoint(reactor, int(listen), interface=_LOOPBACK)]
+            raise ConfigurationError(option, f"{listen} is not a port", f"0 to {_MAX_PORT}")
+        return TCP4ServerEndpoint(reactor, int(listen), interface=_LOOPBACK)
     try:
-        return [serverFromString(reactor, listen)]
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, listen)
+        return endpoint
     except (ValueError, TypeError, KeyError, OSError) as error:
         problem = f"{listen!r} is neither a port nor an endpoint of Twisted's: {error}"
-        raise ConfigurationError("--listen", problem, "as in tcp:5066:interface=192.0.2.1") from error
+        raise ConfigurationError(option, problem, "as in tcp:5066:interface=192.0.2.1") from error
 
 
 def _checkDomain(domain: str) -> None:
@@ -284,16 +326,20 @@ def _isLoopback(port: IListeningPort) -> bool:
     return host is None or ip_address(host).is_loopback
 
 
-def _application(options: Options) -> Application:
+def _application(options: Options, notifier: NotifyService | None) -> Application:
     """
     Give the application; where it runs on the embedded server, the operator
     is told what a second terminal can do, as soon as it can be done.
     """
-    if not options.registersThere:
-        return options.application
 
     def application(userAgent: UserAgent) -> None:
         options.application(userAgent)
+        if notifier is not None:
+            notifier.watch(userAgent)
+        if options.registersThere:
+            tellOfSecondTerminal(userAgent)
+
+    def tellOfSecondTerminal(userAgent: UserAgent) -> None:
         command = _secondTerminal(userAgent.configuration, options)
         uri = str(userAgent.configuration.uri)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -111,6 +112,9 @@ class TestOptions:
             (["--listen", "nonsense"], "--listen: 'nonsense' is neither a port nor an endpoint"),
             (["--listen", "tcp:port"], "--listen: "),
             (["--listen", "70000"], "--listen: 70000 is not a port"),
+            (["--metrics", "nonsense"], "--metrics: 'nonsense' is neither a port nor an endpoint"),
+            (["--metrics", "70000"], "--metrics: 70000 is not a port"),
+            (["--server-only", "--metrics", "9464"], "--metrics: is of no use"),
             (["--users", "/nowhere/users"], "--users: "),
             (["--domain", "not a domain"], "--domain: "),
             (["--server-only", "--server", "ws://example.com"], "--server: is of no use"),
@@ -279,6 +283,64 @@ def test_thePortOfListenThatIsTakenIsOneLine(tmp_path: Path, programs: list[Prog
     assert "sipws: --listen: " in last
     assert str(port) in last
     assert "Traceback" not in program.text()
+
+
+@pytest.mark.slow
+def test_thePortOfMetricsThatIsTakenIsOneLine(tmp_path: Path, programs: list[Program]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        program = Program(tmp_path, "twistd", "--listen", "0", "--metrics", str(taken.getsockname()[1]))
+        programs.append(program)
+        assert program.process.wait(PATIENCE) == 1
+
+    assert "sipws: --metrics: " in program.text().splitlines()[-1]
+    assert "Traceback" not in program.text()
+
+
+@pytest.mark.slow
+def test_curlShowsMetricsAndHealth(tmp_path: Path, programs: list[Program]) -> None:
+    program = Program(tmp_path, "twistd", "--listen", "0", "--metrics", "0")
+    programs.append(program)
+    port = int(program.await_("Metrics are served on ").rpartition("port=")[2].rstrip(")"))
+    program.await_("is registered on ")
+
+    def curl(path: str) -> str:
+        command = ["curl", "--silent", "--show-error", "--fail", f"http://127.0.0.1:{port}{path}"]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
+
+    metrics = curl("/metrics").splitlines()
+    assert 'sipws_registrations_total{aor="sip:echo@localhost"} 1.0' in metrics
+    assert 'sipws_registered{aor="sip:echo@localhost",flow="1"} 1.0' in metrics
+    [health] = json.loads(curl("/health"))
+    assert health["state"] == "registered"
+    assert program.end() in (0, -signal.SIGTERM)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [[], ["--server-only"]], ids=["agent", "server"])
+def test_systemdIsToldOfReadinessLifeAndTheEnd(
+    tmp_path: Path, programs: list[Program], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(PATIENCE)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "400000")
+        program = Program(tmp_path, "twistd", "--listen", "0", *arguments)
+        programs.append(program)
+        told = ""
+        while "READY=1" not in told or told.count("WATCHDOG=1") < 3:
+            told += systemd.recv(1000).decode() + "\n"
+        assert program.end() in (0, -signal.SIGTERM)
+        systemd.setblocking(False)
+        rest: list[str] = []
+        while not rest or rest[-1]:
+            try:
+                rest.append(systemd.recv(1000).decode())
+            except BlockingIOError:
+                break
+        assert "STOPPING=1" in rest
 
 
 @pytest.mark.slow

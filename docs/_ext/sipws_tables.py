@@ -23,6 +23,8 @@ from sipws.cli import main
 from sipws.cli.status import ExitStatus
 from sipws.config import Configuration
 from sipws.config.refused import REFUSED
+from sipws.counters import Counters
+from sipws.metrics import metricName
 from sipws.tap import Options
 from sipws.transaction import machines
 from sipws.transaction.drawing import toRST
@@ -85,6 +87,15 @@ def eventsOfUserAgent(argument: str) -> str:
     header, *rows = _simpleTable(inspect.cleandoc(events.__doc__ or ""))
     rows = [[literal(name), *others] for name, *others in rows]
     return listTable([cell.capitalize() for cell in header], rows, "20 30 50")
+
+
+def countersOfUserAgent(argument: str) -> str:
+    """List the counters, by the names that Prometheus has for them."""
+    rows = [
+        [literal(metricName(name)), literal(f"ua.counters.{name}"), meaning]
+        for name, meaning in Counters.meanings().items()
+    ]
+    return listTable(["Metric", "In Python", "What it counts"], rows, "36 32 32")
 
 
 def _simpleTable(text: str) -> Iterator[list[str]]:
@@ -153,6 +164,7 @@ DIRECTIVES: dict[str, Callable[[str], str]] = {
     "sipws-options": optionsOfConfiguration,
     "sipws-refused": refusedOptions,
     "sipws-events": eventsOfUserAgent,
+    "sipws-counters": countersOfUserAgent,
     "sipws-machine": machine,
     "sipws-command": helpOfCommand,
     "sipws-plugin": helpOfPlugin,
