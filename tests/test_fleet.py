@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tomllib
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -56,6 +57,19 @@ class TestPolicies:
     def test_oursIsAnywhereBelowABoundThatDoubles(self) -> None:
         assert waits(OURS, 0, 3) == [0, 0, 0]
         assert waits(OURS, 0.5, 4) == [5, 10, 10, 10]
+
+
+def test_theGuideRecommendsJustThis(tmp_path: Path) -> None:
+    folder = Path(__file__).parent.parent
+    text = (folder / "docs" / "production.toml").read_text(encoding="utf-8")
+    (tmp_path / "production.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "bot.password").write_text("secret", encoding="utf-8")
+    recommended = tomllib.loads(text)
+    assert RECOMMENDED.items() <= recommended.items()
+    assert Configuration.fromTOML(tmp_path / "production.toml").keepAliveInterval == 30
+    readme = (folder / "README.rst").read_text(encoding="utf-8").partition("keepAliveInterval = 30")[2]
+    block = tomllib.loads("keepAliveInterval = 30" + readme.partition("\n\n")[0])
+    assert RECOMMENDED.items() <= block.items() <= recommended.items()
 
 
 class TestSimulation:
