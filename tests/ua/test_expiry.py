@@ -77,6 +77,17 @@ class TestGrantedExpires:
     ) -> None:
         assert grantedExpires(answer(*headers), OURS, 600) == granted
 
+    @pytest.mark.parametrize(("regID", "granted"), [(1, 60), (2, 120), (3, None), (None, 60)])
+    def test_ofTwoFlowsWithOneContactItIsTheOwn(self, regID: int | None, granted: int | None) -> None:
+        """RFC 5626 section 6: bindings are told apart by instance and reg-id, not by the Contact."""
+        first = "Contact: <sip:me@own.invalid>;expires=60;reg-id=1"
+        second = "Contact: <sip:me@own.invalid>;reg-id=2;expires=120"
+        assert grantedExpires(answer(first, second), OURS, 600, regID) == granted
+
+    @pytest.mark.parametrize("regID", [1, 2])
+    def test_aRegistrarThatKnowsNothingOfFlowsListsNone(self, regID: int) -> None:
+        assert grantedExpires(answer("Contact: <sip:me@own.invalid>;expires=60"), OURS, 600, regID) == 60
+
 
 class TestMinExpires:
     @pytest.mark.parametrize(

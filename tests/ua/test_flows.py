@@ -510,6 +510,17 @@ class TestTogether:
             assert registered(places) == [True, True]
             places.stop()
 
+    def test_stopWaitsForTheEndOfBoth(self) -> None:
+        places = started(stopTimeout=5, closeTimeout=1)
+        places.hosts["b"].connection.stall()
+        done = outcome(places.ua.stop())
+        # Four seconds for what is open, of which its unregistering is never answered, and one for closing.
+        places.network.advance(4.5)
+        assert places.connectedTo() == ["b"]
+        assert done == []
+        places.network.advance(0.6)
+        assert done == [None]
+
     def test_startedAnewTheFirstHasTheBestWhateverTheSecondHad(self) -> None:
         places = started({"a": 3, "b": 2, "c": 1})
         places.hosts["a"].crash()

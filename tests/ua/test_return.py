@@ -391,6 +391,16 @@ class TestFailure:
         assert places.at() == "b"
         places.stop()
 
+    def test_howeverOftenOthersAreTriedAgainItIsTriedOnce(self) -> None:
+        places = away(wsServerMaxReconnection=5, wsServerReconnectionTimeout=0.5)
+        places.hosts["a"].refuse()
+        before = places.attempts()["a"]
+        while places.attempts()["a"] == before:
+            places.network.advance(0.1)
+        places.network.advance(4)
+        assert places.attempts()["a"] == before + 1
+        places.stop()
+
     @pytest.mark.parametrize("problem", ["stall", "stallUpgrade", "unresolvable"])
     def test_whatDoesNotComeAboutChangesNothing(self, problem: str) -> None:
         places = away()
@@ -438,6 +448,38 @@ class TestFailure:
         assert places.ua.registration.registered
         assert places.takeEvents() == ["registered"]
         assert places.server("a").restUntil > places.now - OPTIONS["wsServerRest"]
+        places.stop()
+
+    def test_oneThatWantsALongerTimeGetsIt(self) -> None:
+        places = away()
+
+        def register(connection: MemoryConnection, request: IncomingRequest) -> None:
+            if request.getHeader("Expires") == "900":
+                acceptRegister(connection, request)
+            else:
+                connection.respond(request, 423, headers=[("Min-Expires", "900")])
+
+        places.hosts["a"].answer("REGISTER", register)
+        back(places)
+        assert places.at() == "a"
+        assert places.ua.registration.granted == 900
+        places.stop()
+
+    def test_theBindingMayExpireWhileItTakesItsTime(self) -> None:
+        places = away(registerExpires=12)
+        asked: list[IncomingRequest] = []
+        places.hosts["a"].answer("REGISTER", lambda connection, request: asked.append(request))
+        while not asked:
+            places.network.advance(0.1)
+        assert places.ua.registration.registered
+        places.takeEvents()
+        places.network.advance(13)
+        assert not places.ua.registration.registered
+        assert places.takeEvents() == ["unregistered"]
+        acceptRegister(places.hosts["a"].connection, asked[0])
+        assert places.at() == "a"
+        assert places.ua.registration.registered
+        places.hosts["a"].answer("REGISTER", None)
         places.stop()
 
     def test_whereItsAnswerIsLostTheOldOneIsToldAnew(self) -> None:
@@ -521,6 +563,11 @@ class TestStop:
         while places.at() == "b":
             places.network.advance(0.1)
         assert places.connectedTo() == ["a", "b"]
+        done = outcome(places.ua.stop())
+        places.network.advance(0)
+        # It has waited for the end of both, and no longer.
+        assert done == [None]
+        assert places.connectedTo() == []
         places.stop()
 
     def test_unregisteringWhileItRegistersKeepsItWhereItIs(self) -> None:

@@ -255,6 +255,19 @@ class TestRotation:
         assert places.visits(3)[0][1] == "a"
         places.stop()
 
+    def test_thenTheOneThatIsRestedIsTakenWhateverItsWeight(self) -> None:
+        places = Places(
+            {"a": 2, "b": 1}, wsServerMaxReconnection=0, wsServerRest=3, connectionRecoveryMinInterval=20
+        )
+        for host in places.hosts.values():
+            host.refuse()
+        places.ua.start()
+        places.network.advance(0.4)
+        assert places.attempts() == {"a": 1, "b": 1}
+        places.server("a").restUntil = 100
+        assert places.visits(5)[0][1] == "b"
+        places.stop()
+
     def test_aLoneServerIsNotLeftAloneForLongerThanTheRecovery(self) -> None:
         places = Places({"a": 1}, wsServerMaxReconnection=0, wsServerRest=1000)
         places.hosts["a"].refuse()
@@ -408,3 +421,15 @@ class TestFleet:
             places.ua.stop()
         assert self.busiest(firsts) < 50
         assert max(firsts) <= 0.3 + 4 + 2 + 0.1
+
+    def test_recoveryMayBeAnyMoment(self) -> None:
+        firsts = []
+        for seed in range(100):
+            options = {**self.EXPONENTIAL, "wsServerReconnectionTimeout": 0.01}
+            places = Places({"a": 1}, seed=seed, wsServerMaxReconnection=0, **options)
+            places.hosts["a"].refuse()
+            places.ua.start()
+            firsts.append(places.visits(3, step=0.1)[1][0])
+            places.ua.stop()
+        assert min(firsts) < 0.3 + 0.4
+        assert 2 < max(firsts) <= 0.3 + 2 + 0.2
