@@ -7,24 +7,30 @@ C{conftest.py} for the shorter form, and for how to repeat one by its seed.
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import tempfile
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 import pytest_twisted
+from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint
 
 from sipws import Configuration, UserAgent
+from sipws.metrics import MetricsService
 from sipws.transaction import Timers
+from tests.counterparts import requireCounterpart
 from tests.faults.census import Census
 from tests.faults.drill import HASTY, OPTIONS, PATIENT, REQUESTS_PER_FAULT, Drill, Lane, Party
-from tests.faults.ledger import Ledger
+from tests.faults.ledger import Ledger, Tally
 from tests.faults.proxy import FaultProxy
 from tests.faults.schedule import schedule
-from tests.kamailio.agents import within
+from tests.kamailio.agents import until, within
 from tests.kamailio.counterpart import PASSWORDS, Kamailio
 from tests.transport.certificates import Authority, Identity
 
@@ -34,6 +40,19 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kamailio
 
 _DAY = timedelta(days=1)
+
+
+#: Under what names the metrics show the counters of requests.
+_METRICS = {
+    "requests": "sipws_requests_total",
+    "responses": "sipws_responses_total",
+    "timeouts": "sipws_timeouts_total",
+    "cancellations": "sipws_cancellations_total",
+    "unsentFailures": "sipws_unsent_failures_total",
+    "sentFailures": "sipws_sent_failures_total",
+    "otherFailures": "sipws_other_failures_total",
+    "requestsReceived": "sipws_requests_received_total",
+}
 
 
 class World:
@@ -84,6 +103,7 @@ def _impostors(authority: Authority) -> list[Identity]:
 @pytest.fixture
 def world(kamailio: Kamailio, tmp_path: Path) -> World:
     """Kamailio, and what goes with it."""
+    requireCounterpart("curl", shutil.which("curl") is not None, "apt-get install -y curl")
     return World(kamailio, tmp_path)
 
 
@@ -94,7 +114,7 @@ class Outcome:
 
     @ivar ledger: What became of each request.
     @ivar faults: How many faults there were.
-    @ivar counted: What the user agents have counted, by the names of their users.
+    @ivar counted: What the metrics say of the requests, by the names of users.
     """
 
     ledger: Ledger
@@ -116,6 +136,8 @@ class Cast:
         wss = f"wss://127.0.0.1:{self.secure.port}"
         self.dave = world.party("dave", wss, HASTY, keepAliveMethod="crlf")
         self.bob = world.party("bob", world.kamailio.uri("ws"), PATIENT)
+        endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
+        self._metrics = MetricsService(endpoint, lambda: [party.ua for party in self.parties], reactor)
 
     @property
     def parties(self) -> tuple[Party, ...]:
@@ -124,6 +146,7 @@ class Cast:
 
     async def start(self, drill: Drill) -> None:
         """Have them connect, register and take part."""
+        self._metrics.startService()
         for proxy in (self.plain, self.secure):
             proxy.start()
         for party in self.parties:
@@ -148,8 +171,15 @@ class Cast:
             assert await drill.passes(party, self.bob)
             assert await drill.passes(self.bob, party)
 
+    async def counted(self) -> dict[str, dict[str, int]]:
+        """Fetch the counters as an operator does; give those of the requests, by the names of users."""
+        assert self._metrics.port is not None
+        text = await curl(f"http://127.0.0.1:{self._metrics.port.getHost().port}/metrics")  # type: ignore[attr-defined]
+        return {party.name: _requestsIn(text, party) for party in self.parties}
+
     async def stop(self) -> None:
         """End them."""
+        await self._metrics.stopService()
         for party in self.parties:
             await within(party.ua.stop())
         for proxy in (self.plain, self.secure):
@@ -165,7 +195,7 @@ async def _drill(world: World, seed: int, count: int) -> Outcome:
         await drill.run(cast.lanes(seed, count))
         await drill.settled()
         await cast.allIsWell(drill)
-        counted = {party.name: party.ua.counters.asDict() for party in cast.parties}
+        counted = await cast.counted()
     finally:
         await cast.stop()
     return Outcome(drill.ledger, drill.faults, counted)
@@ -189,7 +219,24 @@ async def test_eachRequestIsAccountedForAndNothingIsLeft(
     assert outcome.ledger.discrepancies() == []
     assert after.since(before) == {}
     for user, counted in outcome.counted.items():
-        assert counted == counted | attrs.asdict(outcome.ledger.tally(user)), user
+        assert counted == attrs.asdict(outcome.ledger.tally(user)), user
+
+
+def _requestsIn(text: str, party: Party) -> dict[str, int]:
+    """Take what concerns requests out of a page of metrics."""
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    own = {sample.name: sample.value for sample in samples if sample.labels["aor"] == party.uri}
+    return {field.name: int(own[_METRICS[field.name]]) for field in attrs.fields(Tally)}
+
+
+async def curl(url: str) -> str:
+    """Fetch a page."""
+    with tempfile.TemporaryFile() as page:
+        process = subprocess.Popen(["curl", "--silent", "--show-error", "--fail", url], stdout=page)
+        await until(lambda: process.poll() is not None, "curl has ended")
+        assert process.returncode == 0
+        page.seek(0)
+        return page.read().decode()
 
 
 def _shown(outcome: Outcome) -> str:
