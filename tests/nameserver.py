@@ -64,6 +64,11 @@ class NameServer:
         """Make a resolver that asks it."""
         return Resolver(servers=[("127.0.0.1", self.port)], reactor=self._reactor)
 
+    @property
+    def connections(self) -> int:
+        """How many TCP connections clients have."""
+        return len(self._factory.connections)
+
     async def stop(self) -> None:
         """Stop serving."""
         for connection in list(self._factory.connections):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain, repeat
 from random import Random
 from typing import Any
 
@@ -32,6 +33,7 @@ from sipws.transport.locate import (
     Target,
 )
 from sipws.transport.lookup import MAX_ALIASES, QUERY_TIMEOUT
+from sipws.transport.records import MAX_RECORDS
 from tests.resolving import MemoryResolver, a, aaaa, cname, naptr, srv
 from tests.ua.fakes import outcome
 
@@ -215,6 +217,13 @@ def test_aTTLThatIsNoneIsTheLeast(ttl: Any) -> None:
     assert Scene(record).located().goodUntil == MIN_TTL
 
 
+def test_theTTLOfAnAliasInTheSameAnswerCountsToo() -> None:
+    scene = Scene()
+    answer = [cname(WSS, "b.example", ttl=50), srv("b.example", "one.example.com")]
+    scene.resolver.answer(WSS, dns.SRV, answer)
+    assert scene.located().goodUntil == 50
+
+
 # Aliases.
 
 
@@ -266,6 +275,13 @@ def test_thousandsOfWaysAreNotAllTaken() -> None:
 def test_thousandsOfServersAreNotAllTaken() -> None:
     scene = Scene(*[srv(WSS, f"s{n}.example.com", weight=n % 7) for n in range(5000)])
     assert len(scene.uris()) == MAX_TARGETS
+
+
+def test_anAnswerWithoutEndIsNotReadToIt() -> None:
+    scene = Scene()
+    records = chain(repeat(srv(WSS, ".."), MAX_RECORDS - 1), repeat(srv(WSS, "one.example.com")))
+    scene.resolver.answer(WSS, dns.SRV, lambda: succeed((records, [], [])))
+    assert scene.uris() == ["wss://one.example.com/"]
 
 
 def test_eachServerIsTakenOnce() -> None:

@@ -247,6 +247,20 @@ def test_withoutEndOfAttemptsTheServersAreLookedUpAgainToo() -> None:
     scene.stop()
 
 
+def test_aConnectionThatIsLostIsTriedOnceMoreBeforeThat() -> None:
+    """A server that is back soon is no reason to ask whether it is still there."""
+    scene = Scene(*two(10), wsServerMaxReconnection="unlimited", wsServerReconnectionTimeout=4)
+    scene.start()
+    scene.network.advance(10)
+    scene.takeTried()
+    scene.network.connection.drop()
+    scene.network.advance(4)
+    assert scene.takeTried() == [ONE]
+    assert scene.isConnected
+    assert scene.counted == (1, 0)
+    scene.stop()
+
+
 # Lookups that fail.
 
 

@@ -6,7 +6,7 @@ sockets, TLS and SIP servers, on loopback.
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 import pytest_twisted
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.endpoints import _WrapperServerEndpoint as WrapperServerEndpoint
+from twisted.internet.task import deferLater
 from twisted.names import dns
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
@@ -24,6 +25,7 @@ from sipws.errors import CertificateRefused, NoServers
 from sipws.server import EmbeddedServer
 from sipws.transport.locate import Locator
 from sipws.transport.resolver import SystemResolver
+from sipws.ua import directory
 from tests.nameserver import NameServer
 from tests.resolving import a, aaaa, cname, naptr, srv
 from tests.transport.certificates import Authority
@@ -108,6 +110,15 @@ async def loopback(tmp_path: Path) -> AsyncIterator[Loopback]:
     made = Loopback(reactor, tmp_path, EmbeddedServer(reactor))
     yield made
     await made.stop()
+
+
+async def becomes(condition: Callable[[], bool], reactor: Any) -> None:
+    """Wait until something is so."""
+    for _ in range(200):
+        if condition():
+            return
+        await deferLater(reactor, 0.01)
+    raise AssertionError("it has not become so")
 
 
 @pytest_twisted.ensureDeferred
@@ -219,4 +230,31 @@ async def test_theSystemsResolverClosesWhatLongAnswersTook(loopback: Loopback) -
     system = SystemResolver(loopback.reactor, configuration, loopback.folder / "hosts", nameServer.port)
     located = await Locator(system, loopback.reactor, Random(1)).locate(DOMAIN)
     assert located.targets[0].host == f"number0.{DOMAIN}"
+    assert nameServer.connections == 1
     system.close()
+    await becomes(lambda: nameServer.connections == 0, loopback.reactor)
+
+
+@pytest_twisted.ensureDeferred
+async def test_withoutAResolverTheSystemsIsAskedAndLeavesNothing(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive = await loopback.listen()
+    nameServer = loopback.serve(
+        *[srv(f"_sip._ws.{DOMAIN}", "localhost", alive, priority=n, weight=n) for n in range(60)]
+    )
+    configuration = loopback.folder / "resolv.conf"
+    configuration.write_text("nameserver 127.0.0.1\n")
+
+    def system(reactor: Any, resolvConf: Path, hosts: Path) -> SystemResolver:
+        assert (str(resolvConf), str(hosts)) == ("/etc/resolv.conf", "/etc/hosts")
+        return SystemResolver(reactor, configuration, loopback.folder / "hosts", nameServer.port)
+
+    monkeypatch.setattr(directory, "SystemResolver", system)
+    options = Configuration(uri="sip:alice@localhost", wsDomain=DOMAIN, wsDomainInsecure=True)
+    userAgent = UserAgent(options, loopback.reactor)
+    userAgent.start()
+    await userAgent.whenRegistered()
+    assert f"TCP SRV _sip._ws.{DOMAIN}" in nameServer.asked
+    await becomes(lambda: nameServer.connections == 0, loopback.reactor)
+    await userAgent.stop()
