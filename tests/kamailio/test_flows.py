@@ -5,13 +5,15 @@ registrar; and the way back to the heavier of two servers.
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.protocols.portforward import ProxyFactory
 
 from sipws import Configuration, UserAgent
 from sipws.errors import SIPError
@@ -73,11 +75,11 @@ class World:
         weights = zip(self.edges, (2, 1), strict=True)
         servers = [{"ws_uri": edge.uri("ws"), "weight": weight} for edge, weight in weights]
         bob = self.agent("bob", wsServers=servers, instanceId=INSTANCE, **options)
-        bob.handle("MESSAGE", self._take)
+        bob.handle("MESSAGE", self.take)
         bob.start()
         return bob
 
-    def _take(self, request: IncomingRequest) -> int:
+    def take(self, request: IncomingRequest) -> int:
         assert request.transport is not None
         self.arrived[request.body.decode()] = servedTransport(request.transport).server.ws_uri
         return 200
@@ -231,3 +233,42 @@ async def test_theWayBackLosesNothing(world: World) -> None:
     # The binding was moved, not added.
     assert len(world.home.locations()["bob"]) == 1
     assert set(world.arrived.values()) == {heavier.uri("ws"), lighter.uri("ws")}
+
+
+@pytest_twisted.ensureDeferred
+async def test_theWayBackWithoutOutbound(world: World) -> None:
+    """The registrar tells bindings apart by their Contact: it is the same one, and moves."""
+    home = world.home
+    alice = world.alice()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    heavier, lighter = f"ws://127.0.0.1:{port}", home.uri("ws")
+    bob = world.agent(
+        "bob",
+        wsServers=[{"ws_uri": heavier, "weight": 2}, {"ws_uri": lighter, "weight": 1}],
+        wsServerMaxReconnection=0,
+        wsServerRest=0.5,
+        wsServerReturnInterval=0.5,
+    )
+    bob.handle("MESSAGE", world.take)
+    bob.start()
+    await within(alice.whenRegistered())
+    await within(bob.whenRegistered())
+    stream = Stream(alice)
+    await stream.flow(0.2)
+    await until(stream.isOver, "each has a result")
+
+    # Another way to the same registrar.
+    way: Any = ProxyFactory("127.0.0.1", home.ws)
+    listening = reactor.listenTCP(port, way, interface="127.0.0.1")
+    await until(lambda: transportOf(bob).server.ws_uri == heavier, "bob is back")
+    await stream.flow(3.0)
+    await until(stream.isOver, "each has a result")
+
+    assert {tuple(result) for result in stream.results.values()} == {(200,)}
+    assert set(world.arrived) == set(stream.sent)
+    assert set(world.arrived.values()) == {heavier, lighter}
+    assert len(home.locations()["bob"]) == 1
+    await within(bob.stop())
+    assert "bob" not in home.locations()
+    await within(maybeDeferred(listening.stopListening))
