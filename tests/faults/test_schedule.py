@@ -37,7 +37,7 @@ from tests.transport.certificates import Authority, Identity
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.kamailio
+pytestmark = [pytest.mark.kamailio, pytest.mark.slow]
 
 _DAY = timedelta(days=1)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sipws import UserAgent
     from tests.faults.faults import Fault
 
-pytestmark = pytest.mark.kamailio
+pytestmark = [pytest.mark.kamailio, pytest.mark.slow]
 
 INTERVAL, TIMEOUT = 1.5, 1.0
 
