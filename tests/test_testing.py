@@ -142,8 +142,7 @@ def test_reject(network: MemoryNetwork) -> None:
     assert "Not now" in str(error)
     assert network.connections == []
     network.accept()
-    # A 503 says that the server is overloaded: wsServerOverloadTimeout.
-    network.advance(4 + 30)
+    network.advance(4)
     assert network.connection.connected
     stop(network, ua)
 

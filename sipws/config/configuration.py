@@ -158,7 +158,7 @@ class Configuration:
     wsServerOverloadTimeout: float = option(
         SECONDS_OR_ZERO,
         "What is added to the gap where the server says that it is overloaded, and not for how long.",
-        default=30,
+        default=0,
         unit="seconds",
     )
     wsServerMaxRetryAfter: float = option(

@@ -417,7 +417,7 @@ class TestFailure:
         places.stop()
 
     def test_oneThatAsksToBeLeftAloneIs(self) -> None:
-        places = away()
+        places = away(wsServerOverloadTimeout=30)
         places.hosts["a"].reject(503)
         places.network.advance(2 * INTERVAL)
         attempts = places.attempts()["a"]

@@ -301,7 +301,9 @@ class TestRotation:
 
 class TestWhatServersAskFor:
     def test_anOverloadedServerIsLeftAtOnceWhereThereIsAnother(self) -> None:
-        places = Places({"a": 2, "b": 1}, wsServerRest=10, wsServerMaxReconnection=100)
+        places = Places(
+            {"a": 2, "b": 1}, wsServerRest=10, wsServerMaxReconnection=100, wsServerOverloadTimeout=30
+        )
         places.hosts["a"].reject(503)
         places.start()
         assert places.at() == "b"
@@ -328,7 +330,9 @@ class TestWhatServersAskFor:
         places.stop()
 
     def test_whereAllAskThePoliteOneIsWaitedFor(self) -> None:
-        places = Places({"a": 2, "b": 1}, wsServerRest=10, wsServerMaxReconnection=0)
+        places = Places(
+            {"a": 2, "b": 1}, wsServerRest=10, wsServerMaxReconnection=0, wsServerOverloadTimeout=30
+        )
         places.hosts["a"].reject(503)
         places.hosts["b"].reject(503)
         places.start()
@@ -342,7 +346,7 @@ class TestWhatServersAskFor:
         places.stop()
 
     def test_withoutAnotherItIsWaitedForAsThePolicySays(self) -> None:
-        places = Places({"a": 1}, wsServerRest=10)
+        places = Places({"a": 1}, wsServerRest=10, wsServerOverloadTimeout=30)
         places.hosts["a"].reject(503)
         places.start()
         places.network.advance(32.9)
