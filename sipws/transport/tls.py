@@ -10,25 +10,21 @@ positively good.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.bindings.openssl.binding import Binding
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509 import Certificate as X509Certificate
-from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL import SSL, crypto
 from service_identity.hazmat import DNS_ID, IPAddress_ID, ServiceID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sipws.errors import CertificateRefused, ConfigurationError
 from sipws.transport.sipdomain import isOfDomain
+from sipws.transport.tlsfiles import creatorFor
 
 if TYPE_CHECKING:
     from twisted.protocols.tls import TLSMemoryBIOProtocol
@@ -37,10 +33,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientTLS"]
 
+_log = Logger(namespace="sip.transport")
+
 #: Says why a certificate is not the one that is wanted; C{None} where it is.
 _Check = Callable[[crypto.X509], "str | None"]
-
-_PEM_CERTIFICATE_END = b"-----END CERTIFICATE-----"
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -61,23 +57,36 @@ class ClientTLS:
         """
         self._check = _hostCheck(host) if domain is None else _domainCheck(domain)
         # A server of several domains has a certificate for each, and must be told which one is asked for.
-        self._creator = optionsForClientTLS(
-            host if domain is None else domain,
-            trustRoot=None if options.caFile is None else _trusted(options.caFile),
-            extraCertificateOptions=_shown(options),
-        )
+        self._name = host if domain is None else domain
+        self._options = options
+        self._creator = creatorFor(self._name, options)
+        self._isStale = False
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """
-        Make one connection.
+        Make one connection, by the files as they are now.
 
         @param tlsProtocol: The protocol that it is for.
         """
-        connection = self._creator.clientConnectionForTLS(tlsProtocol)
+        self._refresh()
+        connection: SSL.Connection = self._creator.clientConnectionForTLS(tlsProtocol)
         connection.set_verify(
             SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verifier(tlsProtocol, self._check)
         )
         return connection
+
+    def _refresh(self) -> None:
+        """
+        Read the files again where they have changed: certificates are renewed
+        more often than programs are started.
+        """
+        try:
+            self._creator = creatorFor(self._name, self._options)
+            self._isStale = False
+        except ConfigurationError as error:
+            if not self._isStale:
+                _log.warn("going on with the certificates that were there before: {error}", error=error)
+            self._isStale = True
 
 
 def _verifier(
@@ -151,52 +160,3 @@ def _openSSLError(error: int) -> str:
     binding = Binding()
     text: bytes = binding.ffi.string(binding.lib.X509_verify_cert_error_string(error))
     return f"the certificate is not valid: {text.decode('ascii', 'replace')}"
-
-
-def _trusted(caFile: str) -> Any:
-    """Read the certificates that are trusted."""
-    blocks = _read("caFile", caFile).split(_PEM_CERTIFICATE_END)[:-1]
-    if not blocks:
-        raise ConfigurationError("caFile", f"{caFile} holds no certificate in PEM")
-    try:
-        return trustRootFromCertificates(
-            [Certificate.loadPEM(block + _PEM_CERTIFICATE_END) for block in blocks]
-        )
-    except Exception as error:
-        raise ConfigurationError("caFile", f"{caFile} cannot be read as certificates") from error
-
-
-def _shown(options: TransportOptions) -> dict[str, Any]:
-    """Read the certificate that is shown to the server, with its chain and key."""
-    if options.clientCertificate is None:
-        return {}
-    octets = _read("clientCertificate", options.clientCertificate)
-    try:
-        own, *chain = load_pem_x509_certificates(octets)
-    except ValueError as error:
-        problem = f"{options.clientCertificate} holds no certificate in PEM that can be read"
-        raise ConfigurationError("clientCertificate", problem) from error
-    if options.clientKey is None:
-        key = _key("clientCertificate", options.clientCertificate, octets, own)
-    else:
-        key = _key("clientKey", options.clientKey, _read("clientKey", options.clientKey), own)
-    return {"privateKey": key, "certificate": own, "extraCertChain": chain}
-
-
-def _key(option: str, path: str, octets: bytes, certificate: X509Certificate) -> Any:
-    """Read the key that belongs to a certificate."""
-    try:
-        key = load_pem_private_key(octets, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        problem = f"{path} holds no key in PEM that can be read"
-        raise ConfigurationError(option, problem, "without a passphrase") from error
-    if key.public_key() != certificate.public_key():
-        raise ConfigurationError(option, f"{path} holds a key that does not belong to the certificate")
-    return key
-
-
-def _read(option: str, path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ConfigurationError(option, f"{path} cannot be read: {error.strerror}") from error

@@ -6,6 +6,8 @@ Real TLS, over wires in memory.
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +22,7 @@ from sipws.errors import CertificateRefused, ConfigurationError, ConnectionFaile
 from sipws.server import EmbeddedServer
 from sipws.transport import Transport, TransportOptions, tls
 from sipws.transport.location import IInnerReactor
+from sipws.transport.tlsfiles import creatorFor
 from tests.transport.certificates import Authority, Identity
 from tests.transport.foreign import Scene, request
 
@@ -337,6 +340,65 @@ def test_aServerThatVanishesIsReconnectedTo(tmp_path: Path) -> None:
     assert not transport.connected
     scene.network.advance(4)
     assert transport.connected
+    transport.disconnect()
+    scene.network.advance(1)
+    assert scene.atRest()
+
+
+# Many transports, and files that change.
+
+
+def test_whatIsMadeOfTheSameFilesForTheSameHostIsMadeOnce(tmp_path: Path) -> None:
+    caFile = AUTHORITY.write(tmp_path, "ca.pem", AUTHORITY.certificatePEM)
+    options = TransportOptions(caFile=caFile)
+    creator = creatorFor(NAME, options)
+    assert creatorFor(NAME, TransportOptions(caFile=caFile)) is creator
+    assert creatorFor("other.example.com", options) is not creator
+    assert creatorFor(NAME, TransportOptions()) is not creator
+
+
+def test_whatNobodyUsesAnyMoreIsNotKept(tmp_path: Path) -> None:
+    caFile = AUTHORITY.write(tmp_path, "ca.pem", AUTHORITY.certificatePEM)
+    kept = weakref.ref(creatorFor(NAME, TransportOptions(caFile=caFile)))
+    gc.collect()
+    assert kept() is None
+
+
+def test_anAuthorityThatIsExchangedCountsFromTheNextConnectionOn(tmp_path: Path) -> None:
+    scene = SecureScene(tmp_path, AUTHORITY.issue([NAME]), trusted=Authority().certificatePEM)
+    transport = scene.attempt()
+    assert isinstance(transport.lastTransportError, CertificateRefused)
+    AUTHORITY.write(tmp_path, "authority.pem", AUTHORITY.certificatePEM)
+    scene.network.advance(4)
+    assert transport.connected
+    transport.disconnect()
+    scene.network.advance(1)
+    assert scene.atRest()
+
+
+def test_aClientsCertificateThatIsRenewedIsShownFromTheNextConnectionOn(tmp_path: Path) -> None:
+    options = client(tmp_path, Authority("unknown"))[1]
+    scene = SecureScene(tmp_path, AUTHORITY.issue([NAME]), demandsFrom=CLIENTS, **options)
+    transport = scene.attempt()
+    assert not transport.connected
+    client(tmp_path)
+    scene.network.advance(4)
+    assert transport.connected
+    transport.disconnect()
+    scene.network.advance(1)
+    assert scene.atRest()
+
+
+def test_filesThatAreGoneOrSpoiltLeaveWhatWasThereBefore(tmp_path: Path) -> None:
+    scene = SecureScene(tmp_path, AUTHORITY.issue([NAME]))
+    transport = scene.attempt()
+    file = tmp_path / "authority.pem"
+    for spoil in (file.unlink, lambda: file.write_text("nothing of use")):
+        spoil()
+        [connection] = scene.server_.connections.values()
+        connection.close()
+        scene.network.advance(5)
+        assert transport.connected
     transport.disconnect()
     scene.network.advance(1)
     assert scene.atRest()
