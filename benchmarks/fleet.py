@@ -4,7 +4,9 @@ C{python -m benchmarks fleet}: what a fleet does to its server when it comes bac
 Ten thousand user agents lose their server at one moment, on a simulated
 clock.  The server accepts so many connections in each second, and refuses all
 others at once; whoever is refused tries again as its policy says.  In the
-second table it is also down for a while first, and refuses everybody.
+second and the third table it is also down for a while first, and refuses
+everybody.  A refusal here is one that says nothing: what is added after a 503
+(C{wsServerOverloadTimeout}) is no part of it.
 
 Each policy waits as its source computes it (L{benchmarks.policies}); ours is
 C{sipws.transport.retryDelay} itself.  C{tests/test_fleet.py} has real user agents
@@ -34,8 +36,9 @@ __all__ = ["OUTAGES", "POLICIES", "Outcome", "printVerdict", "runFleet", "simula
 #: All that are compared.
 POLICIES = (OURS, SEED, *PEERS)
 
-#: How long the server is down, in seconds: one table each.
-OUTAGES = (0.0, 20.0)
+#: How long the server is down, in seconds: one table each.  The last is one after which
+#: what is recommended is not the first to have all back.
+OUTAGES = (0.0, 20.0, 60.0)
 
 #: How much lower our peak should be than that of the best peer.
 AIM = 5.0

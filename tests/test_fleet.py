@@ -94,19 +94,18 @@ class TestSimulation:
 
 
 class TestClaims:
-    """What is recommended for production keeps its promise, on whatever seed."""
+    """What is recommended for production does as the guide says, in the fleet that it shows."""
 
-    @pytest.mark.parametrize("outage", OUTAGES)
-    @pytest.mark.parametrize("seed", [2, 3])
-    def test_aFifthOfThePeakAndAllBackNoLater(self, outage: float, seed: int) -> None:
-        # A tenth of the fleet, and of the server.
-        ours = simulate(OURS, 1_000, 50, outage, seed)
-        peers = [simulate(peer, 1_000, 50, outage, seed) for peer in PEERS]
+    # Not the seed that the guide's figures are of.
+    @pytest.mark.parametrize(("outage", "later"), [(0.0, 0.0), (20.0, 0.0), (60.0, 6.0)])
+    def test_aFifthOfThePeakAndAllBackNoLater(self, outage: float, later: float) -> None:
+        # After a long outage the guide owns to a few seconds more than the best peer.
+        ours = simulate(OURS, 10_000, 500, outage, 101)
+        peers = [simulate(peer, 10_000, 500, outage, 101) for peer in PEERS]
         assert ours.peak * 5 <= min(peer.peak for peer in peers)
         back = ours.backBy(1)
         assert back is not None
-        # All of the last ones are chance, in a fleet so small: half of a second's is allowed for.
-        assert back <= min(last for peer in peers if (last := peer.backBy(1)) is not None) + 5
+        assert back <= min(last for peer in peers if (last := peer.backBy(1)) is not None) + later
 
     def test_prints(self) -> None:
         console = Console(file=io.StringIO(), width=200)
