@@ -142,6 +142,11 @@ class Transport:
         return None if keepAlive is None else keepAlive.roundTrip
 
     @property
+    def isClosing(self) -> bool:
+        """Whether the WebSocket is being closed, by whomever: C{onTransportClosed} will tell of its end."""
+        return self.ws is not None and not self.connected
+
+    @property
     def readingPaused(self) -> bool:
         """Whether L{pauseReading} keeps it from reading."""
         return self.ws is not None and self.ws.readingPaused
@@ -266,6 +271,18 @@ class Transport:
             self.ws.close()
             return
         factory.stop()
+        if active:
+            self._tell(self.ua.emit, "disconnected", self)
+
+    def abort(self) -> None:
+        """Cut the connection, or give up opening it, here and now, and do not reconnect."""
+        factory, socket = self._factory, self.ws
+        active = factory.connecting or factory.waiting
+        self.closed = True
+        if socket is not None:
+            socket.watchNoMore()
+        factory.stop()
+        self._ended(None)
         if active:
             self._tell(self.ua.emit, "disconnected", self)
 

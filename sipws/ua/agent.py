@@ -195,12 +195,15 @@ class UserAgent(Emitter):
         """
         if self._stopping is None:
             self.status = self.C.STATUS_USER_CLOSED
+            # It is there before anybody is told: whoever starts again on hearing of it is to be heard.
+            stopping = Stopping(self._flows, self._dispatcher, self._reactor, self._stopped)
+            self._stopping = stopping
             self._flows.stop()
             self._requester.waiting.fail("the user agent has been stopped")
-            self._stopping = Stopping(self._flows, self._dispatcher, self._reactor, self._stopped)
             self._flows.note()
-        stopping = self._stopping
-        stopping.startAgain = False
+        else:
+            stopping = self._stopping
+            stopping.startAgain = False
         done = stopping.done.add()
         stopping.begin()
         return done
@@ -226,6 +229,10 @@ class UserAgent(Emitter):
         @return: As of L{whenConnected}.
         """
         return self._flows.whenRegistered(failAfterFailures)
+
+    def ways(self) -> list[ITransport]:
+        """Give the transports that a request of ours can leave on now, the best first, as of L{way}."""
+        return self._flows.ways()
 
     def way(self) -> ITransport | None:
         """
@@ -428,7 +435,10 @@ class UserAgent(Emitter):
         self._stopping = None
         self._flows.note()
         if startAgain:
-            self.start()
+            try:
+                self.start()
+            except ConfigurationError as error:
+                loggerFor("sip.ua").error("cannot start again: {error}", error=error)
 
 
 def _digestClient(configuration: Configuration, tokens: Tokens) -> DigestClient | None:

@@ -85,7 +85,7 @@ class Requester:
         self.builder = builder
         self.digest = digest
         self.waiting = waiting
-        waiting.way = ua.way
+        waiting.ways = ua.ways
 
     def way(self) -> ITransport | None:
         """

@@ -9,6 +9,8 @@ once (RFC 5626): requests come in on either, and leave on the better one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import compress
+from operator import not_
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, FailureGroup, FirstError, gatherResults, race, succeed
@@ -251,7 +253,7 @@ class Flow(Face):
         if self.returning is not None:
             self.returning.stop()
         self.emit("disconnected", transport)
-        error = served.lastTransportError or TransportError(f"no connection to {served.server.ws_uri}")
+        error = served.lastTransportError or TransportError(f"no connection to {served.server.place}")
         self._failed(error)
         self._flows.connectedWaiters.failOnce(error)
         if self.ua.status != C.STATUS_USER_CLOSED:
@@ -346,10 +348,18 @@ class Flows:
     def transports(self) -> tuple[list[ITransport], list[ITransport]]:
         """List the transports: those whose end will be told of, and those that have none any more."""
         transports = [flow.transport for flow in self.all if flow.transport is not None]
-        leaving = [flow.returning.leaving for flow in self.all if flow.returning is not None]
-        connected = [transport for transport in transports if transport.connected]
-        connected += [transport for transport in leaving if transport is not None]
-        return connected, [transport for transport in transports if not transport.connected]
+        aside = [
+            each for flow in self.all if flow.returning is not None for each in flow.returning.transports()
+        ]
+        found = [*transports, *aside]
+        isOpen = [each.connected or servedTransport(each).isClosing for each in found]
+        return [*compress(found, isOpen)], [*compress(found, map(not_, isOpen))]
+
+    def ways(self) -> list[ITransport]:
+        """List the transports that a request can leave on: those that are connected, the best first."""
+        ranked = sorted(self.all, key=Flow.rank, reverse=True)
+        found = [flow.transport for flow in ranked if flow.connected]
+        return [transport for transport in found if transport is not None]
 
     def way(self) -> ITransport | None:
         """Give the transport that a request leaves on: the best that is connected."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from twisted.internet.defer import Deferred
 
 from sipws.errors import NotConnected, RegistrationError
+from sipws.interfaces import C
 from sipws.message import URI
 from sipws.ua.causes import CONNECTION_ERROR, EXPIRES, causeOfError, causeOfStatus
 from sipws.ua.events import loggerFor
@@ -139,10 +140,11 @@ class Registration:
     # What the user agent calls.
 
     def register(self) -> None:
-        """Register now, if there is a connection, and from now on at each."""
+        """Register now, if there is a connection that is to stay, and from now on at each."""
         self.wanted = True
         transport = self._flow.transport
-        if transport is not None and transport.connected:
+        isStopped = self._requester.ua.status == C.STATUS_USER_CLOSED
+        if transport is not None and transport.connected and not isStopped:
             self._feed(Event.WANTED)
 
     def unregister(self) -> Deferred[None]:

@@ -87,8 +87,15 @@ class IServedTransport(Protocol):
     def viaTransport(self) -> str:
         """What a Via says of it (RFC 7118 section 5.2)."""
 
+    @property
+    def isClosing(self) -> bool:
+        """Whether the connection is being closed, and its end will be told of."""
+
     def disconnect(self) -> object:
         """Close the connection, or end the attempts to make one."""
+
+    def abort(self) -> object:
+        """The same, without waiting for anything."""
 
     def whenWritable(self) -> Deferred[None]:
         """Wait until nothing waits for the server to read; fail where the connection ends first."""

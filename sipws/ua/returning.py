@@ -56,6 +56,7 @@ class Returning:
 
     @ivar candidate: The connection that is tried; C{None} where none is.
     @ivar leaving: The connection that was left, while it is still open; C{None} where none is.
+    @ivar parting: The connections that were tried and are being closed.
     @ivar server: The server of the first.
     """
 
@@ -68,6 +69,7 @@ class Returning:
         "_timer",
         "candidate",
         "leaving",
+        "parting",
         "server",
     )
 
@@ -80,7 +82,13 @@ class Returning:
         self._moving = False
         self.candidate: ITransport | None = None
         self.leaving: ITransport | None = None
+        self.parting: list[ITransport] = []
         self.server: WsServer | None = None
+
+    def transports(self) -> list[ITransport]:
+        """List the connections that are there, and not, or no more, in use."""
+        found = [self.candidate, self.leaving, *self.parting]
+        return [transport for transport in found if transport is not None]
 
     # What the flow tells.
 
@@ -145,6 +153,9 @@ class Returning:
             self._flow.transportClosed(transport)
         elif transport is self.candidate:
             self._failed("cannot be reached")
+        elif transport in self.parting:
+            self.parting.remove(transport)
+            self._flow.transportClosed(transport)
 
     # What it does.
 
@@ -215,16 +226,18 @@ class Returning:
         flow.ua.counters.returns += 1
         wasConnected = flow.connected
         if old is not None:
-            servedTransport(old).ua = _Aside(flow.ua, self)
+            served = servedTransport(old)
+            served.ua = _Aside(flow.ua, self)
+            if wasConnected:
+                self.leaving = old
+                self._deadline = self._clock.seconds() + LEAVE_WITHIN
+                self._call(CHECK_INTERVAL, self._leave)
+            else:
+                served.disconnect()
+                self._schedule()
         flow.switch(new)
-        if old is not None and wasConnected:
-            self.leaving = old
-            self._deadline = self._clock.seconds() + LEAVE_WITHIN
-            self._call(CHECK_INTERVAL, self._leave)
-        elif old is not None:
-            servedTransport(old).disconnect()
-            self._schedule()
-        if not moving:
+        # Whoever was told of it may have stopped the user agent.
+        if not moving and flow.ua.status != C.STATUS_USER_CLOSED:
             flow.registration.connectionMade()
 
     def _leave(self) -> None:
@@ -257,6 +270,8 @@ class Returning:
         self._moving = False
         if candidate is not None:
             self._cancel()
+            if candidate.connected:
+                self.parting.append(candidate)
             servedTransport(candidate).disconnect()
 
     def _call(self, delay: float, function: Callable[[], None]) -> None:

@@ -119,7 +119,9 @@ class Stopping:
 
     def _closeTimedOut(self) -> None:
         self._closing = None
-        self._open = []
+        late, self._open = self._open, []
+        for transport in late:
+            servedTransport(transport).abort()
         self._end()
 
     def _end(self) -> None:

@@ -34,17 +34,19 @@ class WaitingRequests:
     @ivar clock: What time is measured by.
     @ivar limit: How many may wait; C{maxWaitingRequests} of the configuration.
     @ivar timeout: How long each may wait that does not say for itself, in seconds.
-    @ivar way: Gives the transport that a request leaves on now.
+    @ivar ways: Gives the transports that a request can leave on now, the best first.
     @ivar entries: Those that wait; C{None} where none does.
     """
 
-    __slots__ = ("_releasing", "clock", "entries", "limit", "timeout", "way")
+    __slots__ = ("_full", "_releasing", "clock", "entries", "limit", "timeout", "ways")
 
     def __init__(self, clock: IReactorTime, limit: int, timeout: float) -> None:
         self.clock = clock
         self.limit = limit
         self.timeout = timeout
-        self.way: Callable[[], ITransport | None] = _nowhere
+        self.ways: Callable[[], list[ITransport]] = list
+        # The transports whose server does not read, and which are watched until it has.
+        self._full: set[ITransport] | None = None
         # In the order of insertion: each Deferred that waits, with what ends its wait.
         self.entries: dict[Deferred[ITransport], _Entry] | None = None
         self._releasing = False
@@ -64,7 +66,7 @@ class WaitingRequests:
         """
         timeout = self.timeout if timeout is None else timeout
         if timeout <= 0:
-            return fail(_tooLate(request, timeout))
+            return fail(_tooLate(request, timeout, isConnected=bool(self.ways())))
         if len(self) >= self.limit:
             error = LimitExceeded(
                 "too many requests wait for a connection", option="maxWaitingRequests", limit=self.limit
@@ -85,8 +87,8 @@ class WaitingRequests:
         self._releasing = True
         try:
             while self.entries:
-                way = self.way()
-                if way is None or not self._hasRoom(way):
+                way = next(filter(self._hasRoom, self.ways()), None)
+                if way is None:
                     return
                 # One at a time: what it leads to may change everything.
                 waiter = next(iter(self.entries))
@@ -102,16 +104,28 @@ class WaitingRequests:
 
     def _hasRoom(self, way: ITransport) -> bool:
         """Say whether nothing waits for the server to read; where something does, go on when it has."""
+        if self._full is not None and way in self._full:
+            return False
         room = servedTransport(way).whenWritable()
-        hasRoom = bool(room.called)
+        if room.called:
+            room.addErrback(lambda _: None)
+            return True
+        if self._full is None:
+            self._full = set()
+        self._full.add(way)
         # Where the connection ends first, there may be another.
-        room.addBoth(lambda _: self.release())
-        return hasRoom
+        room.addBoth(self._roomAgain, way)
+        return False
+
+    def _roomAgain(self, _: object, way: ITransport) -> None:
+        if self._full is not None:
+            self._full.discard(way)
+        self.release()
 
     def _timedOut(self, waiter: Deferred[ITransport], timeout: float) -> None:
         entry = self._take(waiter)
         if entry is not None:
-            waiter.errback(_tooLate(entry.request, timeout))
+            waiter.errback(_tooLate(entry.request, timeout, isConnected=bool(self.ways())))
 
     def _cancelled(self, waiter: Deferred[ITransport]) -> None:
         entry = (self.entries or {}).get(waiter)
@@ -163,9 +177,6 @@ def checkDeadline(deadline: float | None) -> float | None:
     return deadline
 
 
-def _tooLate(request: OutgoingRequest, timeout: float) -> TransportError:
-    return TransportError(f"no connection within {timeout:g} seconds", request=request, sent=False)
-
-
-def _nowhere() -> None:
-    """Give no transport: there is no user agent yet."""
+def _tooLate(request: OutgoingRequest, timeout: float, *, isConnected: bool) -> TransportError:
+    missing = "room for it" if isConnected else "connection"
+    return TransportError(f"no {missing} within {timeout:g} seconds", request=request, sent=False)

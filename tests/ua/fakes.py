@@ -48,6 +48,7 @@ class FakeTransport:
         self.server = server
         self.options = options
         self.connected = False
+        self.isClosing = False
         self.closed = False
         self.lastTransportError: TransportError | None = None
         self.sent: list[IncomingRequest | IncomingResponse] = []
@@ -84,6 +85,9 @@ class FakeTransport:
             self.lose()
         if not wasClosed:
             self.ua.emit("disconnected", self)
+
+    def abort(self) -> None:
+        self.disconnect()
 
     # What the test does.
 
