@@ -154,8 +154,7 @@ def _logEvents(userAgent: UserAgent) -> None:
     def onRegistered(response: Any) -> None:
         nonlocal registered
         if not registered:
-            server = cast("Any", userAgent.transport).server.ws_uri
-            _log.info("{uri} is registered on {server}", uri=uri, server=server)
+            _log.info("{uri} is registered on {server}", uri=uri, server=response.transport.peer)
         registered = True
 
     def onUnregistered(response: Any, cause: str | None) -> None:

@@ -86,6 +86,18 @@ class TestUserAgentService:
 
         assert stopped.called
 
+    def test_theQueryOfAServerIsNotLogged(self, logged: list[str]) -> None:
+        world = World()
+        configuration = world.configure("alice").evolve(wsServers=f"{SERVER}/?token=geheim")
+        service = UserAgentService(configuration, lambda ua: None, world.reactor)
+
+        service.startService()
+        world.network.advance(0)
+
+        assert logged == [f"sip:alice@localhost is registered on {SERVER}/"]
+        service.stopService()
+        world.network.advance(3)
+
     def test_refreshesAreNotLogged(self, logged: list[str]) -> None:
         world = World()
         service = UserAgentService(world.configure("alice"), lambda ua: None, world.reactor)

@@ -50,7 +50,7 @@ class WsServer:
     STATUS_DISCONNECTED = 1
     STATUS_ERROR = 2
 
-    ws_uri: str = attrs.field(on_setattr=attrs.setters.frozen)
+    ws_uri: str = attrs.field(on_setattr=attrs.setters.frozen, repr=lambda uri: repr(_withoutQuery(uri)))
     weight: float = attrs.field(default=0, on_setattr=attrs.setters.frozen)
     domain: str | None = attrs.field(default=None, kw_only=True, on_setattr=attrs.setters.frozen)
     status: int = attrs.field(default=STATUS_READY, init=False, eq=False)
@@ -78,9 +78,18 @@ class WsServer:
         """
         object.__setattr__(self, "weight", weight)
 
+    @property
+    def place(self) -> str:
+        """Its URI for logs: without the query, which may hold a secret."""
+        return _withoutQuery(self.ws_uri)
+
     def fresh(self) -> WsServer:
         """Copy it, with the status of one that was never tried."""
         return attrs.evolve(self)
+
+
+def _withoutQuery(uri: str) -> str:
+    return uri.partition("?")[0]
 
 
 def _servers(value: object) -> tuple[WsServer, ...]:

@@ -169,3 +169,10 @@ def test_aFreshCopyIsOneThatWasNeverTried() -> None:
     assert copied == server
     assert copied is not server
     assert copied.status == WsServer.STATUS_READY
+
+
+def test_theQueryIsNotForLogs() -> None:
+    server = WsServer("wss://sip.example.com/path?token=geheim")
+    assert server.place == "wss://sip.example.com/path"
+    assert "geheim" not in repr(server)
+    assert server.ws_uri.endswith("geheim")
