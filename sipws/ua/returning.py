@@ -64,6 +64,7 @@ class Returning:
         "_clock",
         "_deadline",
         "_flow",
+        "_isTold",
         "_moving",
         "_random",
         "_timer",
@@ -80,6 +81,8 @@ class Returning:
         self._timer: IDelayedCall | None = None
         self._deadline = 0.0
         self._moving = False
+        # Whether it is in the log that somebody who is asked cannot say.
+        self._isTold = False
         self.candidate: ITransport | None = None
         self.leaving: ITransport | None = None
         self.parting: list[ITransport] = []
@@ -190,7 +193,19 @@ class Returning:
         flow = self._flow
         if any(transaction.transport is flow.transport for transaction in flow.transactions):
             return False
-        return flow.registration.state in _AT_REST and not any(busy() for busy in flow.ua.busy)
+        return flow.registration.state in _AT_REST and not self._isBusy()
+
+    def _isBusy(self) -> bool:
+        """Say whether anybody who is asked says yes, or cannot say."""
+        try:
+            isBusy = any(busy() for busy in self._flow.ua.busy)
+        except Exception:
+            if not self._isTold:
+                self._isTold = True
+                _log.failure("whether the moment is a quiet one cannot be told: it is not taken for one")
+            return True
+        self._isTold = False
+        return isBusy
 
     def _open(self, server: WsServer) -> None:
         _log.info("trying the way back to {uri}", uri=server.ws_uri.partition("?")[0])

@@ -18,6 +18,7 @@ from tests.ua.places import INSTANCE, Places
 
 if TYPE_CHECKING:
     from sipws.message import IncomingRequest
+    from tests.conftest import FlushLoggedErrors
 
 #: The way back is tried within one and a half of the interval.
 INTERVAL = 10.0
@@ -166,18 +167,6 @@ class TestReturn:
         assert state(places) is State.IDLE
         places.stop()
 
-    def test_whatIsNotRegisteredThereMayBeHere(self) -> None:
-        places = Places({"a": 2, "b": 1}, **OPTIONS, registerRetryMinInterval=1000)
-        places.hosts["a"].refuse()
-        places.hosts["b"].answer("REGISTER", 503)
-        places.start()
-        assert state(places) is State.WAITING
-        places.hosts["a"].accept()
-        back(places)
-        assert places.at() == "a"
-        assert places.ua.registration.registered
-        places.stop()
-
 
 class TestQuiet:
     def test_anOpenTransactionOfOursKeepsItThere(self) -> None:
@@ -213,6 +202,26 @@ class TestQuiet:
         places.network.advance(10 * INTERVAL)
         assert places.at() == "b"
         calls.clear()
+        back(places)
+        assert places.at() == "a"
+        places.stop()
+
+    @pytest.mark.parametrize("isThere", [False, True])
+    def test_soDoesOneWhoCannotSay(self, isThere: bool, flushLoggedErrors: FlushLoggedErrors) -> None:
+        """Before the connection is made, or while it waits: its error is logged, once, and ends nothing."""
+        places = away()
+        broken = [True]
+
+        def busy() -> bool:
+            if broken and (places.openAt("a") or not isThere):
+                raise RuntimeError("no calendar")
+            return False
+
+        places.ua.busy.append(busy)
+        places.network.advance(2 * INTERVAL)
+        assert places.at() == "b"
+        assert [str(failure.value) for failure in flushLoggedErrors(RuntimeError)] == ["no calendar"]
+        broken.clear()
         back(places)
         assert places.at() == "a"
         places.stop()
