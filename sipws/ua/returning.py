@@ -97,7 +97,7 @@ class Returning:
 
     def begin(self) -> None:
         """There is a connection: from now on, look for a better one every so often."""
-        if self._timer is None and self.candidate is None:
+        if self._timer is None and self.candidate is None and self.leaving is None:
             self._schedule()
 
     def lost(self) -> None:

@@ -539,6 +539,25 @@ class TestFailure:
         assert places.connectedTo() == ["a"]
         places.stop()
 
+    def test_thereIsNeverMoreThanOneNewConnection(self) -> None:
+        """Not even where the new one is lost again before the old one has closed, and that takes long."""
+        places = away(wsServerReturnInterval=2, wsServerRest=1, closeTimeout=20)
+        while places.at() == "b":
+            places.network.advance(0.05)
+        places.openAt("b")[0].stall()
+        places.network.advance(2)
+        places.hosts["a"].crash()
+        places.network.advance(3)
+        places.hosts["a"].accept()
+        places.ua.busy.append(lambda: bool(places.openAt("a")))
+        for _ in range(120):
+            places.network.advance(0.5)
+            assert len(places.openAt("a")) <= 1
+        places.ua.busy.clear()
+        places.network.advance(100)
+        assert places.connectedTo() == ["a"]
+        places.stop()
+
     def test_theOldOneMayHangUpFirst(self) -> None:
         places = away()
         while places.at() == "b":
