@@ -84,7 +84,6 @@ TABLE: dict[tuple[State, Event], tuple[tuple[str, ...], State]] = {
     (State.RESTORING, Event.LOST): (("abandon", "announceEnd", "settle"), State.IDLE),
     (State.RESTORING, Event.UNWANTED): ((), State.UNREGISTERING),
     (State.REGISTERED, Event.MOVE): (("send",), State.MOVING),
-    (State.WAITING, Event.MOVE): (("send",), State.MOVING),
     (State.MOVING, Event.ACCEPTED): (("keep", "arrive", "announce"), State.REGISTERED),
     (State.MOVING, Event.BRIEF): (("send",), State.MOVING),
     # The registrar may have heard of the new connection all the same: the old one is told of anew.

@@ -46,8 +46,9 @@ PATIENCE = 60.0
 #: How long an old connection is kept for what is open on it, in seconds: as long as a transaction lasts.
 LEAVE_WITHIN = 32.0
 
-#: Where a registration stands while nothing is under way.
-_AT_REST = frozenset({State.REGISTERED, State.WAITING, State.IDLE})
+#: Where a registration stands while nothing is under way.  One that was refused waits for as long as the
+#: registrar asks, or as its failures make it: a REGISTER over a new connection would be one before that.
+_AT_REST = frozenset({State.REGISTERED, State.IDLE})
 
 
 class Returning:

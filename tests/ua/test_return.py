@@ -167,6 +167,32 @@ class TestReturn:
         assert state(places) is State.IDLE
         places.stop()
 
+    def test_whileTheRegistrarSaysNoNobodyReturns(self) -> None:
+        """A REGISTER over the new connection would come before the registrar wants to hear of us again."""
+        places = Places({"a": 2, "b": 1}, **OPTIONS, registerRetryMinInterval=1800)
+        asked: list[float] = []
+
+        def refuse(connection: MemoryConnection, request: IncomingRequest) -> None:
+            asked.append(places.now)
+            connection.respond(request, 503, headers=[("Retry-After", "1800")])
+
+        for host in places.hosts.values():
+            host.answer("REGISTER", refuse)
+        places.hosts["a"].refuse()
+        places.start()
+        assert state(places) is State.WAITING
+        places.hosts["a"].accept()
+        places.network.advance(1790)
+        assert len(asked) == 1
+        assert places.at() == "b"
+        for host in places.hosts.values():
+            host.answer("REGISTER", acceptRegister)
+        places.network.advance(20)
+        assert places.ua.registration.registered
+        back(places)
+        assert places.at() == "a"
+        places.stop()
+
 
 class TestQuiet:
     def test_anOpenTransactionOfOursKeepsItThere(self) -> None:
