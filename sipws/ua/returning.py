@@ -200,7 +200,7 @@ class Returning:
         """Say whether anybody who is asked says yes, or cannot say."""
         try:
             isBusy = any(busy() for busy in self._flow.ua.busy)
-        except Exception:
+        except Exception:  # noqa: BLE001 -- the way back is not theirs to end
             if not self._isTold:
                 self._isTold = True
                 _log.failure("whether the moment is a quiet one cannot be told: it is not taken for one")

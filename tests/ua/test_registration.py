@@ -884,6 +884,7 @@ class TestTable:
         (State.WITHDRAWING, Event.MOVE): "the moment is not quiet",
         (State.UNREGISTERING, Event.MOVE): "the moment is not quiet",
         (State.RESTORING, Event.MOVE): "the moment is not quiet",
+        (State.WAITING, Event.MOVE): "the registrar is not to be asked yet",
         (State.MOVING, Event.MOVE): "it is being done",
         (State.MOVING, Event.WANTED): "it is being done",
         (State.MOVING, Event.DUE): "no timer runs",

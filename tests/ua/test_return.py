@@ -533,22 +533,6 @@ class TestFailure:
         assert places.ua.registration.registered
         places.stop()
 
-    def test_whereTheOldOneIsLostMeanwhileTheNewOneIsTaken(self) -> None:
-        places = away()
-        places.hosts["a"].answer("REGISTER", lambda connection, request: None)
-        while "a" not in places.connectedTo():
-            places.network.advance(0.1)
-        places.hosts["a"].answer("REGISTER", acceptRegister)
-        places.takeEvents()
-        places.hosts["b"].crash()
-        places.network.advance(0)
-        assert places.at() == "a"
-        assert places.ua.registration.registered
-        assert places.takeEvents() == ["unregistered", "disconnected b", "connected a", "registered"]
-        places.network.advance(60)
-        assert places.connectedTo() == ["a"]
-        places.stop()
-
     def test_whereItIsStillBeingMadeAndFailsTheNextIsTaken(self) -> None:
         places = away(wsServerMaxReconnection=2, connectTimeout=3)
         places.hosts["a"].stall()
@@ -581,7 +565,8 @@ class TestFailure:
             assert len(places.openAt("a")) <= 1
         places.ua.busy.clear()
         places.network.advance(100)
-        assert places.connectedTo() == ["a"]
+        assert places.at() == "a"
+        assert len(places.openAt("a")) == 1
         places.stop()
 
     def test_theOldOneMayHangUpFirst(self) -> None:
