@@ -37,6 +37,7 @@ class Event(Enum):
     DUE = "the time to refresh, or to try again"
     EXPIRED = "the time that the binding was granted for is over"
     LOST = "the connection is gone"
+    LEFT = "the connection is gone, but not the new one that a REGISTER is out on"
     MOVE = "there is a new connection, to take the place of the one that there is"
 
 
@@ -90,5 +91,7 @@ TABLE: dict[tuple[State, Event], tuple[tuple[str, ...], State]] = {
     (State.MOVING, Event.REFUSED): (("stay", "send"), State.REGISTERING),
     (State.MOVING, Event.EXPIRED): (("announceEnd",), State.MOVING),
     (State.MOVING, Event.LOST): (("abandon", "announceEnd", "stay"), State.IDLE),
+    # The one that is out counts, as of RFC 3261 section 10.2 above: another would be a second.
+    (State.MOVING, Event.LEFT): (("announceEnd", "forget"), State.REGISTERING),
     (State.MOVING, Event.UNWANTED): (("stay",), State.WITHDRAWING),
 }

@@ -191,7 +191,8 @@ class Registration:
 
     def connectionLost(self) -> None:
         """The connection is gone, and with it the flow that the binding stands for."""
-        self._feed(Event.LOST, None, CONNECTION_ERROR)
+        isLeft = self._target is not None and self._target.connected
+        self._feed(Event.LEFT if isLeft else Event.LOST, None, CONNECTION_ERROR)
 
     def move(self, transport: ITransport, mover: IMover) -> None:
         """
@@ -225,6 +226,9 @@ class Registration:
 
     def _answered(self, response: IncomingResponse, attempt: int, expires: int) -> None:
         if attempt != self._attempt:
+            # It is counted as one that was lost is.
+            if expires:
+                self._count(isAccepted=response.statusCode < 300)
             return
         event, cause = self._judge(response)
         if expires:
@@ -366,6 +370,10 @@ class Registration:
         if mover is not None:
             mover.refused()
 
+    def _forget(self, response: IncomingResponse | None, cause: str | None) -> None:
+        # Whoever moves it takes the new connection by himself.
+        self._stopMoving()
+
     def _stopMoving(self) -> IMover | None:
         mover, self._mover, self._target = self._mover, None, None
         return mover
@@ -434,6 +442,7 @@ class Registration:
         "settle": _settle,
         "arrive": _arrive,
         "stay": _stay,
+        "forget": _forget,
     }
 
 

@@ -888,6 +888,7 @@ class TestTable:
         (State.MOVING, Event.MOVE): "it is being done",
         (State.MOVING, Event.WANTED): "it is being done",
         (State.MOVING, Event.DUE): "no timer runs",
+        **{(state, Event.LEFT): "there is no new one" for state in State if state is not State.MOVING},
     }
 
     def test_whatItDoesNotListIsIgnoredOnPurpose(self) -> None:

@@ -549,6 +549,47 @@ class TestFailure:
         assert places.connectedTo() == ["a"]
         places.stop()
 
+    def test_whereTheOldOneIsLostWhileItRegistersThatREGISTERCounts(self) -> None:
+        """
+        RFC 3261 section 10.2: "UAs MUST NOT send a new registration [...]
+        until they have received a final response from the registrar for the
+        previous one".
+        """
+        places = away()
+        asked: list[tuple[MemoryConnection, IncomingRequest]] = []
+        places.hosts["a"].answer("REGISTER", lambda *arguments: asked.append(arguments))
+        while state(places) is not State.MOVING:
+            places.network.advance(0.1)
+        places.takeEvents()
+        before = places.ua.counters.registrations
+        places.openAt("b")[0].drop()
+        places.network.advance(0.1)
+        assert places.at() == "a"
+        assert len(asked) == 1
+        acceptRegister(*asked[0])
+        places.network.advance(0.1)
+        assert places.ua.registration.registered
+        assert places.ua.counters.registrations == before + 1
+        assert places.takeEvents() == ["unregistered", "disconnected b", "connected a", "registered"]
+        places.network.advance(60)
+        assert places.connectedTo() == ["a"]
+        places.stop()
+
+    def test_whereBothAreLostWhileItRegistersItBeginsAnew(self) -> None:
+        places = away()
+        places.hosts["a"].answer("REGISTER", lambda connection, request: None)
+        while state(places) is not State.MOVING:
+            places.network.advance(0.1)
+        places.hosts["b"].crash()
+        places.hosts["a"].crash()
+        places.hosts["a"].answer("REGISTER", acceptRegister)
+        places.network.advance(1)
+        places.hosts["a"].accept()
+        places.network.advance(60)
+        assert places.ua.registration.registered
+        assert places.connectedTo() == ["a"]
+        places.stop()
+
     def test_thereIsNeverMoreThanOneNewConnection(self) -> None:
         """Not even where the new one is lost again before the old one has closed, and that takes long."""
         places = away(wsServerReturnInterval=2, wsServerRest=1, closeTimeout=20)
