@@ -89,6 +89,11 @@ class Directory:
         """Whether the servers that are known are those to choose from, without another lookup."""
         return bool(self.servers) and self._clock.seconds() < self._goodUntil
 
+    @property
+    def isCurrent(self) -> bool:
+        """Whether they are those that DNS names now, and not only the best that is known."""
+        return self.isFresh and not self._isFailing
+
     def find(self) -> Deferred[None]:
         """
         Look the servers up; where that is under way, wait for it too.

@@ -26,10 +26,12 @@ from sipws.ua.servers import chooseHeavier, returnDelay
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
     from sipws.config import WsServer
     from sipws.ua.agent import UserAgent
+    from sipws.ua.directory import Directory
     from sipws.ua.flow import Flow
     from sipws.ua.tokens import Randomness
 
@@ -64,6 +66,7 @@ class Returning:
     __slots__ = (
         "_clock",
         "_deadline",
+        "_finding",
         "_flow",
         "_isTold",
         "_moving",
@@ -80,6 +83,7 @@ class Returning:
         self._clock = clock
         self._random = random
         self._timer: IDelayedCall | None = None
+        self._finding: Deferred[None] | None = None
         self._deadline = 0.0
         self._moving = False
         # Whether it is in the log that somebody who is asked cannot say.
@@ -98,7 +102,7 @@ class Returning:
 
     def begin(self) -> None:
         """There is a connection: from now on, look for a better one every so often."""
-        if self._timer is None and self.candidate is None and self.leaving is None:
+        if not (self._timer or self._finding or self.candidate or self.leaving):
             self._schedule()
 
     def lost(self) -> None:
@@ -176,11 +180,32 @@ class Returning:
         server = self._heavier() if flow.connected else None
         if server is None:
             self._schedule()
+        elif flow.directory is not None and not flow.directory.isCurrent:
+            self._find(flow.directory)
         elif not self._isQuiet():
             interval = flow.configuration.wsServerReturnInterval
             self._call(min(CHECK_INTERVAL, interval), self._due)
         else:
             self._open(server)
+
+    def _find(self, directory: Directory) -> None:
+        """Ask which servers the domain has now: the way back is to none that it has no more."""
+        if directory.isFresh:
+            # It has been asked a moment ago, in vain.
+            self._schedule()
+            return
+        self._finding = directory.find()
+        self._finding.addBoth(self._found, directory)
+
+    def _found(self, result: object, directory: Directory) -> None:
+        if self._finding is None:
+            # It was given up.
+            return
+        self._finding = None
+        if directory.isCurrent:
+            self._due()
+        else:
+            self._schedule()
 
     def _heavier(self) -> WsServer | None:
         flow = self._flow
@@ -302,6 +327,9 @@ class Returning:
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
+        finding, self._finding = self._finding, None
+        if finding is not None:
+            finding.cancel()
 
 
 @implementer(IUserAgent)

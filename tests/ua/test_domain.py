@@ -444,3 +444,65 @@ def test_aServerCanBeGivenAnotherPlace(weight: int) -> None:
     assert server.weight == weight
     assert server.status == WsServer.STATUS_ERROR
     assert server.fresh().domain == "example.com"
+
+
+# The way back.
+
+
+def returning(*records: dns.RRHeader) -> Scene:
+    """A user agent at the second of two servers, which looks for a way back."""
+    scene = Scene(*records, wsServerReturnInterval=30, wsServerRest=5)
+    first = scene.host("192.0.2.1")
+    scene.host("192.0.2.2")
+    first.refuse()
+    scene.start()
+    scene.network.advance(5)
+    assert scene.takeTried() == [ONE, TWO]
+    first.accept()
+    return scene
+
+
+def test_afterTheTTLTheWayBackLeadsToWhatTheDomainHasThen() -> None:
+    scene = returning(*two(ttl=10))
+    scene.resolver.forget()
+    scene.resolver.add(naptr("SIPS+D2W", WSS, ttl=10))
+    scene.resolver.add(srv(WSS, "new.example.com", 443, priority=1, ttl=10))
+    scene.resolver.add(srv(WSS, "two.example.com", 8443, priority=2, ttl=10))
+    for record in (a("new.example.com", "192.0.2.3"), *two()[3:]):
+        scene.resolver.add(record)
+    new = scene.host("192.0.2.3")
+    gone = scene.network.host("192.0.2.1").attempts
+    scene.network.advance(60)
+    assert [connection.connected for connection in new.connections] == [True]
+    assert scene.network.host("192.0.2.1").attempts == gone
+    assert scene.counted == (2, 0)
+    scene.stop()
+
+
+def test_whatIsOutOfDateIsNotReturnedTo() -> None:
+    scene = returning(*two(ttl=10))
+    first = scene.network.host("192.0.2.1").attempts
+    scene.resolver.forget()
+    for record in two()[3:]:
+        scene.resolver.add(record)
+    scene.network.advance(600)
+    assert scene.network.host("192.0.2.1").attempts == first
+    assert scene.isConnected
+    assert scene.ua.counters.failedLookups > 1
+    for record in two()[:3]:
+        scene.resolver.add(record)
+    scene.network.advance(90)
+    assert scene.network.host("192.0.2.1").attempts == first + 1
+    scene.stop()
+
+
+def test_stopDuringTheLookupOfAWayBackEndsIt() -> None:
+    scene = returning(*two(ttl=10))
+    scene.resolver.answer(DOMAIN, dns.NAPTR, scene.resolver.silent)
+    for _ in range(45):
+        scene.network.advance(1)
+        if scene.counted[0] == 2:
+            break
+    assert scene.counted[0] == 2
+    scene.stop()
+    assert scene.resolver.cancelled == 1
