@@ -5,6 +5,19 @@ Nothing here knows of connections, clocks or Twisted.
 """
 
 from sipws.message.auth import AuthenticationInfo, Challenge, Credentials
+from sipws.message.extensions import (
+    Event,
+    InfoPackage,
+    MinSE,
+    Privacy,
+    RAck,
+    Reason,
+    ReferSub,
+    Replaces,
+    SessionExpires,
+    SubscriptionState,
+    TargetDialog,
+)
 from sipws.message.incoming import IncomingMessage, IncomingRequest, IncomingResponse
 from sipws.message.limits import Limits
 from sipws.message.nameaddr import Contact, NameAddr, Route
@@ -26,20 +39,31 @@ __all__ = [
     "Challenge",
     "Contact",
     "Credentials",
+    "Event",
     "IncomingMessage",
     "IncomingRequest",
     "IncomingResponse",
+    "InfoPackage",
     "Limits",
     "MediaType",
+    "MinSE",
     "NameAddr",
     "OutgoingMessage",
     "OutgoingRequest",
     "OutgoingResponse",
     "Parameterized",
     "Parameters",
+    "Privacy",
     "QuotedString",
+    "RAck",
+    "Reason",
+    "ReferSub",
+    "Replaces",
     "RetryAfter",
     "Route",
+    "SessionExpires",
+    "SubscriptionState",
+    "TargetDialog",
     "Via",
     "WarningValue",
     "parseMessage",

@@ -10,6 +10,19 @@ from functools import partial
 from typing import Any
 
 from sipws.message.auth import AuthenticationInfo, Challenge, Credentials
+from sipws.message.extensions import (
+    Event,
+    InfoPackage,
+    MinSE,
+    Privacy,
+    RAck,
+    Reason,
+    ReferSub,
+    Replaces,
+    SessionExpires,
+    SubscriptionState,
+    TargetDialog,
+)
 from sipws.message.nameaddr import Contact, NameAddr, Route
 from sipws.message.values import (
     CSeq,
@@ -51,35 +64,43 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "Date": parseDate,
     "Diversion": NameAddr.parse,  # RFC 5806
     "Error-Info": Route.parse,
-    "Event": Parameterized.parse,  # RFC 6665
+    "Event": Event.parse,  # RFC 6665
     "Expires": parseInteger,
     "From": NameAddr.parse,
     "History-Info": NameAddr.parse,  # RFC 7044
     "In-Reply-To": parseCallID,
+    "Info-Package": InfoPackage.parse,  # RFC 6086
     "Max-Forwards": partial(parseInteger, maximum=MAX_FORWARDS),
     "Min-Expires": parseInteger,
-    "Min-SE": Parameterized.parse,  # RFC 4028
+    "Min-SE": MinSE.parse,  # RFC 4028
     "P-Asserted-Identity": NameAddr.parse,  # RFC 3325
     "P-Associated-URI": NameAddr.parse,  # RFC 7315
     "P-Preferred-Identity": NameAddr.parse,  # RFC 3325
     "Path": Route.parse,  # RFC 3327
+    "Privacy": Privacy.parse,  # RFC 3323
     "Proxy-Authenticate": Challenge.parse,
     "Proxy-Authorization": Credentials.parse,
     "Proxy-Require": parseToken,
+    "RAck": RAck.parse,  # RFC 3262
     "RSeq": parseInteger,  # RFC 3262
-    "Reason": Parameterized.parse,  # RFC 3326
+    "Reason": Reason.parse,  # RFC 3326
     "Record-Route": Route.parse,
+    "Recv-Info": InfoPackage.parse,  # RFC 6086
+    "Refer-Sub": ReferSub.parse,  # RFC 4488
     "Refer-To": NameAddr.parse,  # RFC 3515
     "Referred-By": NameAddr.parse,  # RFC 3892
-    "Replaces": Parameterized.parse,  # RFC 3891
+    "Replaces": Replaces.parse,  # RFC 3891
     "Reply-To": NameAddr.parse,
     "Require": parseToken,
     "Retry-After": RetryAfter.parse,
     "Route": Route.parse,
+    "SIP-ETag": parseToken,  # RFC 3903
+    "SIP-If-Match": parseToken,  # RFC 3903
     "Service-Route": Route.parse,  # RFC 3608
-    "Session-Expires": Parameterized.parse,  # RFC 4028
-    "Subscription-State": Parameterized.parse,  # RFC 6665
+    "Session-Expires": SessionExpires.parse,  # RFC 4028
+    "Subscription-State": SubscriptionState.parse,  # RFC 6665
     "Supported": parseToken,
+    "Target-Dialog": TargetDialog.parse,  # RFC 4538
     "To": NameAddr.parse,
     "Unsupported": parseToken,
     "Via": Via.parse,
@@ -112,6 +133,7 @@ LISTS = frozenset(
         "Proxy-Require",
         "Reason",
         "Record-Route",
+        "Recv-Info",
         "Require",
         "Route",
         "Service-Route",

@@ -5,6 +5,7 @@ The other typed values of headers: CSeq, media types, warnings, dates ...
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Self
 
 import attrs
 
@@ -126,8 +127,8 @@ class MediaType:
 @attrs.frozen
 class Parameterized:
     """
-    A value with parameters: Event, Subscription-State, Content-Disposition,
-    Reason, Session-Expires, Replaces ...
+    A value with parameters: Content-Disposition, Accept-Language ...; those of
+    L{sipws.message.extensions} are such, too, with their parts under names.
 
     @ivar value: What stands before the parameters.
     @ivar parameters: They.
@@ -137,7 +138,7 @@ class Parameterized:
     parameters: Parameters = attrs.field(default=Parameters(), converter=asParameters)
 
     @classmethod
-    def parse(cls, text: str) -> Parameterized:
+    def parse(cls, text: str) -> Self:
         """
         Parse a value.
 
