@@ -40,6 +40,9 @@ class WsServer:
     @ivar restUntil: Until when it is left alone while there are others, by
         the reactor's clock, in seconds; 0 where it does not rest.
     @ivar barredUntil: Until when it is left alone in any case: it has asked for that.
+    @ivar level: How good it is to be at: what is left for a server of a higher
+        one.  It is the weight; but servers of one SRV priority are as good as each
+        other, whatever the order in which they are tried.
     @ivar scheme: C{WS} or C{WSS}, as a Via has it (RFC 7118 section 5.2).
     @ivar sip_uri: The route that leads to it, C{<sip:HOST;transport=ws;lr>}.
 
@@ -56,6 +59,7 @@ class WsServer:
     status: int = attrs.field(default=STATUS_READY, init=False, eq=False)
     restUntil: float = attrs.field(default=0.0, init=False, eq=False, repr=False)
     barredUntil: float = attrs.field(default=0.0, init=False, eq=False, repr=False)
+    level: float = attrs.field(init=False, eq=False, repr=False, on_setattr=attrs.setters.frozen)
     scheme: str = attrs.field(init=False, eq=False, repr=False, on_setattr=attrs.setters.frozen)
     sip_uri: str = attrs.field(init=False, eq=False, repr=False, on_setattr=attrs.setters.frozen)
 
@@ -67,15 +71,18 @@ class WsServer:
             problem = f"{show(self.ws_uri)} {error.problem}"
             raise ConfigurationError("wsServers", problem, error.hint) from None
         # The attributes are frozen for everybody but their own constructor.
+        object.__setattr__(self, "level", self.weight)
         object.__setattr__(self, "scheme", SCHEMES[parts.scheme])
         object.__setattr__(self, "sip_uri", f"<sip:{_hostOf(parts)};transport=ws;lr>")
 
-    def reweigh(self, weight: float) -> None:
+    def reweigh(self, weight: float, level: float | None = None) -> None:
         """
         Prefer it more, or less, than so far: DNS has given it another place among the servers of its domain.
 
         @param weight: The new weight.
+        @param level: The new level; without it, the weight.
         """
+        object.__setattr__(self, "level", weight if level is None else level)
         object.__setattr__(self, "weight", weight)
 
     @property

@@ -68,11 +68,14 @@ class Target:
     @ivar secure: Whether C{wss} is spoken there.
     @ivar host: Its name.
     @ivar port: Its TCP port.
+    @ivar group: Which of the groups of servers it is in that are as good as each
+        other (of one SRV priority), from 0, the best.
     """
 
     secure: bool
     host: str
     port: int
+    group: int = attrs.field(default=0, eq=False)
 
     def uri(self, path: str = "/") -> str:
         """
@@ -190,6 +193,7 @@ class _Search:
     async def _named(self, ways: Iterable[tuple[bool, str]]) -> list[Target]:
         """Give the servers that SRV records name; none where there are no records."""
         targets: list[Target] = []
+        groups: dict[tuple[str, int], int] = {}
         isNamed = False
         failed: LookupFailed | None = None
         for secure, name in ways:
@@ -200,7 +204,9 @@ class _Search:
                 continue
             isNamed = isNamed or bool(answer.records)
             ordered = orderSRV(readSRV(answer.records), self._random)
-            targets += [Target(secure, record.target, record.port) for record in ordered]
+            for record in ordered:
+                group = groups.setdefault((name, record.priority), len(groups))
+                targets.append(Target(secure, record.target, record.port, group))
         if not targets and failed is not None:
             raise self._none(f"cannot be looked up ({failed})") from failed
         if not targets and isNamed:
@@ -225,7 +231,8 @@ class _Search:
             raise self._none(f"cannot be looked up ({error})") from error
         if not answer.records:
             raise self._none("has neither NAPTR, SRV nor address records")
-        return [Target(secure, self._domain, _PORTS[secure]) for secure in sorted(secures, reverse=True)]
+        ordered = sorted(secures, reverse=True)
+        return [Target(each, self._domain, _PORTS[each], group) for group, each in enumerate(ordered)]
 
     async def _ask(self, name: str, kind: int) -> Answer:
         try:

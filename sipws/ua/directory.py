@@ -130,12 +130,12 @@ class Directory:
     def _asServers(self, located: Located) -> tuple[WsServer, ...]:
         options = self._configuration
         known = {server.ws_uri: server for server in self.servers}
-        uris = [target.uri(options.wsDomainPath) for target in located.targets]
         servers = []
-        for weight, uri in zip(range(len(uris), 0, -1), uris, strict=True):
+        for weight, target in zip(range(len(located.targets), 0, -1), located.targets, strict=True):
+            uri = target.uri(options.wsDomainPath)
             # How its last connection went, and for how long it rests, are the server's, whatever its place.
             server = known.get(uri) or WsServer(uri, domain=options.wsDomain)
-            server.reweigh(weight)
+            server.reweigh(weight, -target.group)
             servers.append(server)
         return tuple(servers)
 

@@ -45,14 +45,14 @@ def chooseHeavier(
     servers: Iterable[WsServer], current: WsServer, now: float, random: Randomness
 ) -> WsServer | None:
     """
-    Choose the heaviest server of those that are heavier than the one in use,
-    and do not rest, whatever became of them before.
+    Choose the heaviest server of those that are better than the one in use,
+    by their level, and do not rest, whatever became of them before.
 
     @param current: The server in use.
     @param now: The time.
     @return: The server, or C{None} where there is none.
     """
-    heavier = [server for server in servers if server.weight > current.weight and server.restUntil <= now]
+    heavier = [server for server in servers if server.level > current.level and server.restUntil <= now]
     return _heaviest(heavier, random)
 
 

@@ -506,3 +506,30 @@ def test_stopDuringTheLookupOfAWayBackEndsIt() -> None:
     assert scene.counted[0] == 2
     scene.stop()
     assert scene.resolver.cancelled == 1
+
+
+def equals() -> list[dns.RRHeader]:
+    """Make the records of a domain with two servers that are as good as each other."""
+    return [
+        naptr("SIPS+D2W", WSS),
+        srv(WSS, "one.example.com", 443, priority=1, weight=10),
+        srv(WSS, "two.example.com", 8443, priority=1, weight=10),
+        *two()[3:],
+    ]
+
+
+def test_nobodyReturnsToOneOfTheSamePriority() -> None:
+    scene = Scene(*equals(), wsServerReturnInterval=30, wsServerRest=5)
+    hosts = [scene.host("192.0.2.1"), scene.host("192.0.2.2")]
+    scene.start()
+    [first] = [host for host in hosts if host.connections]
+    [second] = [host for host in hosts if not host.connections]
+    first.refuse()
+    first.crash()
+    scene.network.advance(5)
+    assert second.connection.connected
+    first.accept()
+    scene.network.advance(600)
+    assert scene.ua.counters.returns == 0
+    assert second.connection.connected
+    scene.stop()
