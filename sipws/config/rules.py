@@ -53,7 +53,7 @@ def _twoFlowsNeedAnInstanceAndTwoServers(configuration: Configuration) -> None:
     if configuration.instanceId is None:
         raise ConfigurationError("flows", f"is {flows} without instanceId")
     # Two flows to one server would be lost together.
-    servers = {server.ws_uri for server in configuration.wsServers or ()}
+    servers = {server.location for server in configuration.wsServers or ()}
     if servers and len(servers) < flows:
         raise ConfigurationError("flows", f"is {flows} with {len(servers)} server in wsServers")
 

@@ -21,6 +21,9 @@ __all__ = ["WS_SERVERS", "WsServer"]
 #: The schemes of RFC 6455 section 3, and a UNIX socket's, on which C{ws} is spoken.
 SCHEMES = {"ws": "WS", "wss": "WSS", "unix": "WS"}
 
+#: The ports that a URI without one means (RFC 6455 section 3).
+_PORTS = {"ws": 80, "wss": 443}
+
 _EXAMPLE = "as in wss://sip.example.com:443/path"
 
 
@@ -89,6 +92,12 @@ class WsServer:
     def place(self) -> str:
         """Its URI for logs: without the query, which may hold a secret."""
         return _withoutQuery(self.ws_uri)
+
+    @property
+    def location(self) -> tuple[str, str, int | None, str]:
+        """The place that its URI leads to, however it is written: scheme, host, port and path."""
+        parts = urlsplit(self.ws_uri)
+        return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme), parts.path or "/"
 
     def fresh(self) -> WsServer:
         """Copy it, with the status of one that was never tried."""

@@ -115,7 +115,7 @@ class Flow(Face):
     def isTaken(self, server: WsServer) -> bool:
         """Say whether another flow has a server: two flows to one are lost together."""
         others = [flow for flow in self._flows.all if flow is not self]
-        return any(server.ws_uri == other.ws_uri for flow in others for other in flow.servers())
+        return any(server.location == other.location for flow in others for other in flow.servers())
 
     def servers(self) -> Iterator[WsServer]:
         """List the servers that it has, or tries to get to."""

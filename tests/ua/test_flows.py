@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,8 @@ from sipws.errors import ConfigurationError, NotConnected, RegistrationError, Tr
 from sipws.interfaces import C, IUserAgent
 from sipws.message import IncomingRequest
 from sipws.server import EmbeddedServer
-from sipws.testing import MemoryConnection, acceptRegister
+from sipws.testing import MemoryConnection, MemoryNetwork, acceptRegister
+from sipws.ua import UserAgent
 from tests.ua.fakes import ALICE, BOB, incoming, outcome
 from tests.ua.places import INSTANCE, Places, nameOf
 
@@ -147,6 +149,41 @@ class TestStart:
         with pytest.raises(ConfigurationError) as caught:
             Configuration(uri=ALICE, flows=2, **options)
         assert caught.value.option == option
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "isSame"),
+    [
+        ("ws://a.example", "ws://A.EXAMPLE:80/", True),
+        ("wss://a.example/sip?x=1", "wss://a.example:443/sip?x=2", True),
+        ("ws://a.example", "wss://a.example", False),
+        ("ws://a.example/one", "ws://a.example/two", False),
+        ("ws://a.example", "ws://a.example:81", False),
+        ("unix:/run/one", "unix:/run/two", False),
+    ],
+)
+def test_twoURIsOfOnePlaceAreOneServer(one: str, other: str, isSame: bool) -> None:
+    options: dict[str, Any] = {"uri": ALICE, "flows": 2, "instanceId": INSTANCE, "wsServers": [one, other]}
+    if isSame:
+        with pytest.raises(ConfigurationError, match="flows"):
+            Configuration(**options)
+    else:
+        assert Configuration(**options).flows == 2
+
+
+def test_aServerIsTakenWhateverItsURI() -> None:
+    network = MemoryNetwork()
+    network.answer("REGISTER", acceptRegister)
+    servers = ["ws://a.example", "ws://A.example:80/", "ws://b.example"]
+    options: dict[str, Any] = {"uri": ALICE, "flows": 2, "instanceId": INSTANCE, "wsServers": servers}
+    for seed in range(10):
+        userAgent = UserAgent(Configuration(**options), network.reactor, random=Random(seed))
+        userAgent.start()
+        network.advance(1)
+        hosts = {flow.server.sip_uri.lower()[:10] for flow in userAgent.flows if flow.server}
+        assert hosts == {"<sip:a.exa", "<sip:b.exa"}
+        userAgent.stop()
+        network.advance(5)
 
 
 class TestWay:
