@@ -18,6 +18,7 @@ from sipws.errors import ConfigurationError
 from sipws.transport import RetryPolicy, TransportOptions
 from sipws.ua.events import loggerFor
 from sipws.ua.servers import (
+    MAX_EXPONENT,
     askedRest,
     awaken,
     chooseServer,
@@ -55,7 +56,7 @@ class Failover:
     @ivar attempts: How often in a row all servers have been tried anew.
     """
 
-    __slots__ = ("_clock", "_finding", "_flow", "_random", "_timer", "attempts")
+    __slots__ = ("_clock", "_finding", "_flow", "_isAlone", "_random", "_timer", "attempts")
 
     def __init__(self, flow: Flow, clock: IReactorTime, random: Randomness) -> None:
         """
@@ -66,6 +67,8 @@ class Failover:
         self._random = random
         self._timer: IDelayedCall | None = None
         self._finding: Deferred[None] | None = None
+        # Whether it is in the log that there is no server but those of other flows.
+        self._isAlone = False
         self.attempts = 0
 
     def servers(self) -> Collection[WsServer]:
@@ -95,6 +98,7 @@ class Failover:
         """Note that a server can be reached."""
         forgive([server])
         self.attempts = 0
+        self._isAlone = False
 
     def lost(self, server: WsServer) -> None:
         """Note that the connection to a server was lost; its transport tries it again."""
@@ -198,6 +202,11 @@ class Failover:
 
     def _recover(self) -> None:
         options = self._flow.configuration
+        free = self._free()
+        if self.servers() and not free:
+            self._recoverAlone()
+            return
+        self._isAlone = False
         recovery = spreadRecoveryDelay if _isExponential(options) else recoveryDelay
         delay, self.attempts = recovery(
             self.attempts,
@@ -206,12 +215,22 @@ class Failover:
             self._random,
         )
         if options.wsServerRest is not None:
-            delay = restedDelay(self._free(), self._clock.seconds(), delay)
+            delay = restedDelay(free, self._clock.seconds(), delay)
         which = "all are" if options.wsServerRest is None else "the next is"
         _log.info(
             "no server can be reached; {which} tried anew in {delay:g} seconds", which=which, delay=delay
         )
         self._wait(delay, self._recovered)
+
+    def _recoverAlone(self) -> None:
+        """Wait until there is a server that no other flow has: nothing is wrong with any."""
+        options = self._flow.configuration
+        if not self._isAlone:
+            self._isAlone = True
+            _log.info("there is no server that another flow has not: flow {id} waits", id=self._flow.regID)
+        bound = options.connectionRecoveryMinInterval * 2 ** min(self.attempts, MAX_EXPONENT)
+        self.attempts += 1
+        self._wait(min(bound, options.connectionRecoveryMaxInterval), self._connectToNext)
 
     def _recovered(self) -> None:
         if self._flow.configuration.wsServerRest is None:

@@ -171,7 +171,7 @@ class Flow(Face):
     def unreachable(self) -> None:
         """Note that no server can be reached."""
         self.server = None
-        if not any(flow.connected for flow in self._flows.all):
+        if not any(flow.connected or flow.server is not None for flow in self._flows.all):
             self.ua.status = C.STATUS_NOT_READY
             self.ua.error = C.NETWORK_ERROR
 

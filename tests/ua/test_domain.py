@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import fail
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.names import dns
 from twisted.names.error import DNSServerError
 
@@ -532,4 +532,38 @@ def test_nobodyReturnsToOneOfTheSamePriority() -> None:
     scene.network.advance(600)
     assert scene.ua.counters.returns == 0
     assert second.connection.connected
+    scene.stop()
+
+
+# Two flows, and one server.
+
+
+def alone(**options: Any) -> Scene:
+    """A user agent with two flows, whose domain has one server."""
+    records = [
+        naptr("SIPS+D2W", WSS, ttl=86400),
+        srv(WSS, "one.example.com", 443, ttl=86400),
+        a("one.example.com", ttl=86400),
+    ]
+    return Scene(*records, flows=2, instanceId="urn:uuid:8f6c0c1a-3f0b-4d55-9a36-0b5b1d1c6a11", **options)
+
+
+def test_whileAFlowStillTriesNothingIsSaidToBeUnreachable() -> None:
+    scene = alone()
+    scene.network.stall()
+    scene.start()
+    assert scene.ua.status == C.STATUS_STARTING
+    assert scene.ua.error is None
+    scene.stop()
+
+
+def test_thatTheOtherFlowHasTheOnlyServerIsLoggedOnce() -> None:
+    scene = alone(connectionRecoveryMaxInterval=30)
+    with capturedLogs() as events:
+        scene.start()
+        scene.network.advance(3600)
+    told = [formatEvent(event) for event in events if "no server" in formatEvent(event)]
+    assert len(told) == 1
+    assert "that another flow has not" in told[0]
+    assert scene.isConnected
     scene.stop()
