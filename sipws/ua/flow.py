@@ -19,6 +19,7 @@ from zope.interface import implementer
 from sipws.errors import NotConnected, TransportError
 from sipws.interfaces import C, ITransport, IUserAgent
 from sipws.ua.connection import Failover
+from sipws.ua.events import loggerFor
 from sipws.ua.face import Face
 from sipws.ua.health import Standing, standingOf
 from sipws.ua.registration import Registration
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from sipws.ua.directory import Directory
 
 __all__ = ["Flow", "Flows", "MakeTransport"]
+
+_log = loggerFor("sip.ua")
 
 #: Makes a transport for what is to be its user agent, to a server; it assigns itself to that.
 #: The last argument is C{TransportOptions.leave}.
@@ -182,6 +185,10 @@ class Flow(Face):
             self.standing = standing
             self.since = self._flows.clock.seconds()
 
+    def accepted(self, response: IncomingResponse) -> None:
+        """Note whether the registrar tells its binding from that of another flow."""
+        self._flows.accepted(response)
+
     def unregistered(self, response: IncomingResponse | None, cause: str | None) -> None:
         """Tell that nobody finds us any more, unless there is another binding."""
         self.note()
@@ -275,6 +282,7 @@ class Flows:
         is not a quiet one: any that says yes keeps a flow where it is.
     @ivar directory: What knows the servers of a domain; C{None} where they
         are configured by their URIs.
+    @ivar warned: Whether it is in the log that the registrar knows of one flow alone.
     @ivar all: The flows.
     """
 
@@ -289,6 +297,7 @@ class Flows:
         "random",
         "requester",
         "ua",
+        "warned",
     )
 
     def __init__(
@@ -309,6 +318,7 @@ class Flows:
         self.connectedWaiters = Waiters()
         self.busy: list[Callable[[], bool]] = []
         self.directory = directory
+        self.warned = False
         self.all = tuple(Flow(self, regID) for regID in range(1, ua.configuration.flows + 1))
 
     def open(self) -> None:
@@ -321,6 +331,16 @@ class Flows:
         first.failover.open()
         for flow in others:
             flow.failover.join()
+
+    def accepted(self, response: IncomingResponse) -> None:
+        """Warn, once, where the registrar keeps one binding in place of one for each flow."""
+        if len(self.all) == 1 or self.warned:
+            return
+        # RFC 5626 section 6: "the registrar MUST include the outbound option-tag in a Require header".
+        tags = ",".join(response.getHeaders("Require")).lower().split(",")
+        if "outbound" not in map(str.strip, tags):
+            self.warned = True
+            _log.warn("the registrar does not know of outbound (RFC 5626): it may find us by one flow alone")
 
     def note(self) -> None:
         """Note since when each of them stands as it does."""

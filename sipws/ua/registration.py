@@ -49,6 +49,9 @@ class IPlace(Protocol):
     def note(self) -> None:
         """It may stand otherwise now."""
 
+    def accepted(self, response: IncomingResponse) -> None:
+        """Its binding is good."""
+
     def unregistered(self, response: IncomingResponse | None, cause: str | None) -> None:
         """Its binding is gone."""
 
@@ -346,6 +349,8 @@ class Registration:
 
     def _announce(self, response: IncomingResponse | None, cause: str | None) -> None:
         self._flow.note()
+        if response is not None:
+            self._flow.accepted(response)
         self._requester.ua.emit("registered", response)
         self._registeredWaiters.fire()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from sipws.config import Configuration
 from sipws.errors import ConfigurationError, NotConnected, RegistrationError, TransportError
@@ -149,6 +150,25 @@ class TestStart:
         with pytest.raises(ConfigurationError) as caught:
             Configuration(uri=ALICE, flows=2, **options)
         assert caught.value.option == option
+
+
+def withOutbound(connection: MemoryConnection, request: IncomingRequest) -> None:
+    contact = request.getHeader("Contact") or ""
+    connection.respond(request, 200, headers=[("Contact", contact), ("Require", "path, Outbound")])
+
+
+@pytest.mark.parametrize(("answer", "count"), [(acceptRegister, 1), (withOutbound, 0)])
+def test_aRegistrarThatKnowsOfOneFlowAloneIsWarnedOfOnce(answer: Any, count: int) -> None:
+    """RFC 5626 section 6: "the registrar MUST include the outbound option-tag in a Require header"."""
+    places = twoFlows()
+    for host in places.hosts.values():
+        host.answer("REGISTER", answer)
+    with capturedLogs() as events:
+        places.start()
+        places.network.advance(3600)
+    told = [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
+    assert len([text for text in told if "outbound" in text]) == count
+    places.stop()
 
 
 @pytest.mark.parametrize(
