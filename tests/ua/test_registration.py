@@ -888,7 +888,13 @@ class TestTable:
         (State.MOVING, Event.MOVE): "it is being done",
         (State.MOVING, Event.WANTED): "it is being done",
         (State.MOVING, Event.DUE): "no timer runs",
-        **{(state, Event.LEFT): "there is no new one" for state in State if state is not State.MOVING},
+        (State.IDLE, Event.LEFT): "there is no new connection",
+        (State.REGISTERING, Event.LEFT): "there is no new connection",
+        (State.REGISTERED, Event.LEFT): "there is no new connection",
+        (State.WAITING, Event.LEFT): "there is no new connection",
+        (State.WITHDRAWING, Event.LEFT): "there is no new connection",
+        (State.UNREGISTERING, Event.LEFT): "there is no new connection",
+        (State.RESTORING, Event.LEFT): "there is no new connection",
     }
 
     def test_whatItDoesNotListIsIgnoredOnPurpose(self) -> None:
