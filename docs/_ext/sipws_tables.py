@@ -24,6 +24,7 @@ from sipws.cli.status import ExitStatus
 from sipws.config import Configuration
 from sipws.config.refused import REFUSED
 from sipws.counters import Counters
+from sipws.dialog import DIALOG
 from sipws.metrics import metricName
 from sipws.tap import Options
 from sipws.transaction import machines
@@ -122,6 +123,14 @@ def machine(argument: str) -> str:
     return toRST(getattr(machines, argument))
 
 
+def dialogMachine(argument: str) -> str:
+    """Draw the table of L{sipws.dialog.machine}."""
+    rows = [
+        [arrow.state, arrow.event, "; ".join(arrow.actions) or "nothing", arrow.target] for arrow in DIALOG
+    ]
+    return listTable(["In", "on", "does", "goes to"], rows, "16 32 36 16")
+
+
 def helpOfCommand(argument: str) -> str:
     """Show the command line's own help."""
     blocks = []
@@ -166,6 +175,7 @@ DIRECTIVES: dict[str, Callable[[str], str]] = {
     "sipws-events": eventsOfUserAgent,
     "sipws-counters": countersOfUserAgent,
     "sipws-machine": machine,
+    "sipws-dialog": dialogMachine,
     "sipws-command": helpOfCommand,
     "sipws-plugin": helpOfPlugin,
     "sipws-statuses": exitStatuses,

@@ -1,0 +1,401 @@
+"""
+One dialog: L{Dialog}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any
+
+import attrs
+
+from sipws.dialog.effects import Effect, effectOf
+from sipws.dialog.machine import ARROWS, Action, Event, State
+from sipws.dialog.routes import contactURI, route, routeSetOf
+from sipws.dialog.values import DialogID, DialogState
+from sipws.errors import ParseError
+from sipws.interfaces import C
+from sipws.message import (
+    URI,
+    Contact,
+    IncomingMessage,
+    IncomingRequest,
+    IncomingResponse,
+    NameAddr,
+    OutgoingRequest,
+    OutgoingResponse,
+)
+from sipws.message.values import MAX_CSEQ
+
+__all__ = ["TARGET_REFRESH", "Dialog", "Rejection"]
+
+#: Requests that change the remote target when they succeed (RFC 5057 section 5.4).
+TARGET_REFRESH = frozenset({"INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"})
+
+#: Headers that follow from the dialog.
+_OURS = frozenset({"via", "v", "from", "f", "to", "t", "call-id", "i", "cseq", "route"})
+
+
+@attrs.frozen
+class Rejection:
+    """
+    How a request within a dialog is to be refused.
+
+    @ivar statusCode: 400, 481 or 500.
+    @ivar headers: What the response is to have beside.
+    """
+
+    statusCode: int
+    headers: tuple[tuple[str, object], ...] = ()
+
+
+class Dialog:
+    """
+    A dialog.
+
+    @ivar state: What it consists of, as a value: each change puts another in its place.
+    """
+
+    __slots__ = ("_onEnd", "state")
+
+    def __init__(self, state: DialogState, onEnd: Callable[[Dialog], object] | None = None) -> None:
+        """
+        @param state: What it begins as.
+        @param onEnd: Called with it when it is terminated.
+        """
+        self.state = state
+        self._onEnd = onEnd
+
+    @classmethod
+    def ofResponse(
+        cls,
+        response: IncomingResponse,
+        contact: str,
+        *,
+        secure: bool = False,
+        onEnd: Callable[[Dialog], object] | None = None,
+    ) -> Dialog:
+        """
+        Make the dialog that a response to a request of ours establishes (RFC 3261 section 12.1.2).
+
+        @param response: 101 to 299.
+        @param contact: The Contact header of our request.
+        @param secure: Whether our request went to a SIPS URI over TLS.
+        @param onEnd: Called with the dialog when it is terminated.
+        @raise ParseError: A header that it is made from is malformed, or missing.
+        @raise ValueError: The response establishes none, or the Contact is none for it.
+        """
+        _checkEstablishes(response.statusCode)
+        _checkContact(contact, needsSIPS=secure)
+        if response.statusCode >= 200 and not response.hasHeader("Contact"):
+            raise ParseError("is missing", header="Contact")
+        state = DialogState(
+            DialogID.ofResponse(response),
+            localAddress=response.fromHeader,
+            remoteAddress=response.toHeader,
+            contact=contact,
+            madeBy=(response.cseq, response.method),
+            isUAC=True,
+            localCSeq=response.cseq,
+            secure=secure,
+        )
+        dialog = cls(state, onEnd)
+        dialog._handle(_establishing(response.statusCode), response)
+        return dialog
+
+    @classmethod
+    def ofRequest(
+        cls,
+        request: IncomingRequest,
+        response: OutgoingResponse,
+        *,
+        overTLS: bool = False,
+        localCSeq: int | None = None,
+        onEnd: Callable[[Dialog], object] | None = None,
+    ) -> Dialog:
+        """
+        Make the dialog that our response to a request establishes (RFC 3261 section 12.1.1).
+
+        @param request: The request.
+        @param response: Our response, 101 to 299, with its To tag and its Contact.
+        @param overTLS: Whether the request came over TLS.
+        @param localCSeq: The number of our SUBSCRIBE, where the request is the
+            NOTIFY that came before its response (RFC 6665 section 4.4.1).
+        @param onEnd: Called with the dialog when it is terminated.
+        @raise ParseError: A header that it is made from is malformed, or missing.
+        @raise ValueError: The response establishes none, or its Contact is none for it.
+        """
+        _checkEstablishes(response.statusCode)
+        if response.toTag is None:
+            raise ValueError("a response that establishes a dialog has a To tag")
+        if not request.hasHeader("Contact"):
+            raise ParseError("is missing", header="Contact")
+        contact = response.getHeader("Contact")
+        _checkContact(contact, needsSIPS=_asksForSIPS(request))
+        assert contact is not None
+        state = DialogState(
+            DialogID(request.callID, response.toTag, request.fromTag),
+            localAddress=NameAddr.parse(response.getHeader("To") or ""),
+            remoteAddress=request.fromHeader,
+            contact=contact,
+            madeBy=(request.cseq, request.method),
+            isUAC=False,
+            localCSeq=localCSeq,
+            remoteCSeq=request.cseq,
+            secure=overTLS and request.requestURI.scheme == "sips",
+        )
+        dialog = cls(state, onEnd)
+        dialog._handle(_establishing(response.statusCode), request)
+        return dialog
+
+    @property
+    def id(self) -> DialogID:
+        """What it is known by."""
+        return self.state.id
+
+    # Our requests.
+
+    def request(
+        self, method: str, headers: Iterable[tuple[str, object]] = (), body: bytes | str = b""
+    ) -> OutgoingRequest:
+        """
+        Build a request within the dialog (RFC 3261 section 12.2.1.1), with the next CSeq and without a Via.
+
+        @param method: Its method; anything but ACK, for L{ack}, and CANCEL, which
+            is its transaction's.
+        @param headers: Further headers.
+        @param body: Its body; text goes out as UTF-8.
+        @raise ValueError: The dialog is terminated, or does not know where requests
+            go, or has no CSeq left; or a header is the dialog's to set.
+        """
+        if method in ("ACK", "CANCEL"):
+            raise ValueError(f"a {method} has the CSeq of its INVITE, not the next")
+        cseq = 1 if self.state.localCSeq is None else self.state.localCSeq + 1
+        if cseq > MAX_CSEQ:
+            raise ValueError("the dialog has no CSeq left")
+        request = self._build(method, cseq, headers, body)
+        self._set(localCSeq=cseq)
+        return request
+
+    def ack(
+        self, cseq: int, headers: Iterable[tuple[str, object]] = (), body: bytes | str = b""
+    ) -> OutgoingRequest:
+        """
+        Build the ACK to a 2xx (RFC 3261 section 13.2.2.4), without a Via.
+
+        @param cseq: The number of the INVITE.
+        @param headers: Further headers: its credentials are those of the INVITE.
+        @param body: Its body.
+        @raise ValueError: As with L{request}.
+        """
+        return self._build("ACK", cseq, headers, body)
+
+    def _build(
+        self, method: str, cseq: int, headers: Iterable[tuple[str, object]], body: bytes | str
+    ) -> OutgoingRequest:
+        state = self.state
+        if state.state == State.TERMINATED:
+            raise ValueError("the dialog is terminated")
+        if state.remoteTarget is None:
+            raise ValueError("the dialog has no remote target yet")
+        further = list(headers)
+        for name, _ in further:
+            if name.lower() in _OURS:
+                raise ValueError(f"{name} follows from the dialog")
+        target, routes = route(state.remoteTarget, state.routeSet)
+        pairs: list[tuple[str, object]] = [
+            *(("Route", entry) for entry in routes),
+            ("Max-Forwards", C.MAX_FORWARDS),
+            ("From", state.localAddress),
+            ("To", state.remoteAddress),
+            ("Call-ID", state.id.callID),
+            ("CSeq", f"{cseq} {method}"),
+        ]
+        # "A UAC SHOULD include a Contact header field in any target refresh requests".
+        given = {name.lower() for name, _ in further}
+        if method in TARGET_REFRESH and not given & {"contact", "m"}:
+            pairs.append(("Contact", state.contact))
+        request = OutgoingRequest(method, target, [*pairs, *further], body)
+        if method in TARGET_REFRESH and state.secure:
+            # "If the "secure" flag is true, that URI MUST be a SIPS URI."
+            _checkContact(request.getHeader("Contact"), needsSIPS=True)
+        return request
+
+    # The peer's requests.
+
+    def receiveRequest(self, request: IncomingRequest, retryAfter: int = 5) -> Rejection | None:
+        """
+        Take a request of the peer within the dialog (RFC 3261 section 12.2.2).
+
+        @param request: The request.
+        @param retryAfter: After how many seconds one that is out of order may be sent again.
+        @return: C{None} where it is to be served; else how to refuse it.
+        """
+        # ACK has the number of its INVITE, CANCEL that of its request: neither is the next.
+        if request.method in ("ACK", "CANCEL"):
+            return None
+        # "the sequence number of the request is lower than the remote sequence number, the request
+        # is out of order and MUST be rejected with a 500".  A gap "is not an error condition".
+        if self.state.remoteCSeq is not None and request.cseq < self.state.remoteCSeq:
+            return Rejection(500, (("Retry-After", retryAfter),))
+        self._set(remoteCSeq=request.cseq)
+        return self._refusedTarget(request)
+
+    def _refusedTarget(self, request: IncomingRequest) -> Rejection | None:
+        """Refuse a target that could not be taken later, when the request is accepted."""
+        if request.method in TARGET_REFRESH:
+            try:
+                contactURI(request)
+            except ParseError:
+                return Rejection(400)
+        return None
+
+    def accept(self, request: IncomingRequest) -> None:
+        """
+        Take over what a request changes; it is being answered with a 2xx.
+
+        @param request: One that L{receiveRequest} took.
+        """
+        # Section 12.2.2: "If the request is rejected, none of the state changes are performed."
+        if request.method in TARGET_REFRESH:
+            self._refresh(request)
+
+    # Responses, and ends.
+
+    def receiveResponse(self, response: IncomingResponse, usage: Hashable = None) -> Effect:
+        """
+        Take a response to a request of ours, be it the one that makes the dialog or one within it.
+
+        @param response: The response.
+        @param usage: Which usage the request was of; C{None} for none.
+        @return: What it ended, and is ended.
+        @raise ParseError: Its Contact or Record-Route is malformed: neither is taken.
+        """
+        state = self.state
+        if state.isUAC and (response.cseq, response.method) == state.madeBy:
+            return self._receiveMaking(response)
+        self._noteCSeq(response.cseq)
+        status = response.statusCode
+        if status < 300:
+            if status >= 200 and response.method in TARGET_REFRESH:
+                self._refresh(response)
+            return Effect.TRANSACTION
+        effect = effectOf(status, response.method)
+        if effect is Effect.DIALOG:
+            self._handle(Event.DESTROYED)
+        elif effect is Effect.USAGE:
+            self.removeUsage(usage)
+        return effect
+
+    def _receiveMaking(self, response: IncomingResponse) -> Effect:
+        status = response.statusCode
+        if status >= 300:
+            return self.fail()
+        if status > 100:
+            if self.state.remoteTarget is None:
+                self._refresh(response)
+            self._handle(_establishing(status), response)
+        return Effect.TRANSACTION
+
+    def _noteCSeq(self, cseq: int) -> None:
+        # A request that was challenged was sent again with a higher CSeq.
+        if self.state.localCSeq is None or cseq > self.state.localCSeq:
+            self._set(localCSeq=cseq)
+
+    def confirm(self) -> None:
+        """Take note that the request of the peer that makes the dialog is answered with a 2xx."""
+        self._handle(Event.SUCCESS)
+
+    def fail(self) -> Effect:
+        """
+        Take note that the request that makes the dialog failed.
+
+        @return: What that ended: a confirmed dialog stays.
+        """
+        wasEarly = self.state.state == State.EARLY
+        self._handle(Event.FAILURE)
+        return Effect.DIALOG if wasEarly else Effect.TRANSACTION
+
+    def end(self) -> None:
+        """Give the dialog up, with all its usages."""
+        self._handle(Event.END)
+
+    def addUsage(self, usage: Hashable) -> None:
+        """
+        Have one more usage share the dialog (RFC 5057 section 3).
+
+        @param usage: What it is known by: anything hashable but C{None}.
+        @raise ValueError: It is there already, or the dialog is terminated.
+        """
+        if usage is None or usage in self.state.usages:
+            raise ValueError(f"no new usage: {usage!r}")
+        if self.state.state == State.TERMINATED:
+            raise ValueError("the dialog is terminated")
+        self._set(usages=(*self.state.usages, usage))
+
+    def removeUsage(self, usage: Hashable) -> None:
+        """
+        End a usage; the dialog ends with its last.
+
+        @param usage: Which; one that is not there is ignored.
+        """
+        if usage in self.state.usages:
+            self._set(usages=tuple(other for other in self.state.usages if other != usage))
+            if not self.state.usages:
+                self._handle(Event.UNUSED)
+
+    def _refresh(self, message: IncomingMessage) -> None:
+        target = contactURI(message)
+        if target is not None:
+            self._set(remoteTarget=target)
+
+    def _handle(self, event: str, message: IncomingMessage | None = None) -> None:
+        """Follow the arrow of an event, if there is one."""
+        arrow = ARROWS.get((self.state.state, event))
+        if arrow is None:
+            return
+        if Action.ADOPT in arrow.actions and message is not None:
+            self._adopt(message)
+        self._set(state=arrow.target)
+        if Action.TELL in arrow.actions:
+            self._set(usages=())
+            if self._onEnd is not None:
+                self._onEnd(self)
+
+    def _adopt(self, message: IncomingMessage) -> None:
+        routes, target = routeSetOf(message), contactURI(message)
+        self._set(routeSet=routes, remoteTarget=target or self.state.remoteTarget)
+
+    def _set(self, **changes: Any) -> None:
+        self.state = attrs.evolve(self.state, **changes)
+
+    def __repr__(self) -> str:
+        return f"<Dialog {self.state.state} {self.id}>"
+
+
+def _establishing(statusCode: int) -> str:
+    return Event.PROVISIONAL if statusCode < 200 else Event.SUCCESS
+
+
+def _checkEstablishes(statusCode: int) -> None:
+    # "only 2xx and 101-199 responses with a To tag [...] will establish a dialog."
+    if not 100 < statusCode < 300:
+        raise ValueError(f"a {statusCode} establishes no dialog")
+
+
+def _checkContact(contact: str | None, *, needsSIPS: bool) -> None:
+    # "The URI provided in the Contact header field MUST be a SIP or SIPS URI."
+    scheme = None if contact is None else Contact.parse(contact).uri.scheme
+    if scheme not in ("sip", "sips"):
+        raise ValueError("a Contact with a SIP or SIPS URI is needed")
+    if needsSIPS and scheme != "sips":
+        raise ValueError("a Contact with a SIPS URI is needed")
+
+
+def _asksForSIPS(request: IncomingRequest) -> bool:
+    # Section 12.1.1: "If the request that initiated the dialog contained a SIPS URI in the Request-URI
+    # or in the top Record-Route header field value, if there was any, or the Contact header field if
+    # there was no Record-Route header field, the Contact header field in the response MUST be a SIPS URI."
+    top = request.parseHeader("Record-Route")
+    other: URI | None = contactURI(request) if top is None else top.uri
+    return "sips" in (request.requestURI.scheme, other.scheme if other is not None else "")

@@ -1,0 +1,61 @@
+"""
+Where the requests of a dialog go: route sets (RFC 3261 sections 12.1 and 12.2.1.1).
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from sipws.message import URI, IncomingMessage, IncomingResponse, Route
+
+__all__ = ["asRequestURI", "contactURI", "route", "routeSetOf"]
+
+
+def routeSetOf(message: IncomingMessage) -> tuple[str, ...]:
+    """
+    Give the route set that a message makes.
+
+    @raise ParseError: An entry of Record-Route is malformed.
+    """
+    entries = message.getHeaders("Record-Route")
+    for index in range(len(entries)):
+        message.parseHeader("Record-Route", index)
+    # Section 12.1.2: a UAC takes it "from the response, taken in reverse order and preserving all
+    # URI parameters"; section 12.1.1: a UAS "from the request, taken in order".
+    return tuple(reversed(entries) if isinstance(message, IncomingResponse) else entries)
+
+
+def contactURI(message: IncomingMessage) -> URI | None:
+    """
+    Give the URI of a message's Contact, C{None} where it has none.
+
+    @raise ParseError: It is malformed.
+    """
+    contact = message.parseHeader("Contact")
+    return None if contact is None else contact.uri
+
+
+def route(remoteTarget: URI, routeSet: tuple[str, ...]) -> tuple[URI, tuple[str, ...]]:
+    """
+    Give the Request-URI and the Route entries of a request.
+
+    @param remoteTarget: The dialog's remote target.
+    @param routeSet: The dialog's route set.
+    """
+    if not routeSet:
+        return asRequestURI(remoteTarget), ()
+    first = Route.parse(routeSet[0])
+    if first.isLoose:
+        return asRequestURI(remoteTarget), routeSet
+    # "the UAC MUST place the first URI from the route set into the Request-URI, stripping any
+    # parameters that are not allowed in a Request-URI. [...] The UAC MUST then place the remote
+    # target URI into the Route header field as the last value."
+    return asRequestURI(first.uri), (*routeSet[1:], f"<{remoteTarget}>")
+
+
+def asRequestURI(uri: URI) -> URI:
+    """Strip a URI of what section 19.1.1 does not allow in a Request-URI: C{method}, and headers."""
+    if not uri.headers and "method" not in uri.parameters:
+        return uri
+    parameters = {name: value for name, value in uri.parameters.items() if name != "method"}
+    return attrs.evolve(uri, headers=(), parameters=parameters)
