@@ -285,6 +285,9 @@ class Configuration:
     maxTransactions: int = option(
         integer(1, 10_000_000), "Transactions open at once.", default=10_000, unit="transactions"
     )
+    maxDialogs: int = option(
+        integer(1, 10_000_000), "Calls and subscriptions at once.", default=10_000, unit="dialogs"
+    )
     maxWaitingRequests: int = option(
         integer(0, 10_000_000), "Requests of ours that wait for a connection.", default=1000, unit="requests"
     )

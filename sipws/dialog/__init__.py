@@ -11,6 +11,7 @@ from sipws.dialog.dialog import Dialog, Rejection
 from sipws.dialog.effects import Effect, effectOf
 from sipws.dialog.machine import DIALOG, State
 from sipws.dialog.table import Dialogs
+from sipws.dialog.usage import ISending, IUsage, IUsages
 from sipws.dialog.values import DialogID, DialogState
 
 __all__ = [
@@ -20,6 +21,9 @@ __all__ = [
     "DialogState",
     "Dialogs",
     "Effect",
+    "ISending",
+    "IUsage",
+    "IUsages",
     "Rejection",
     "State",
     "effectOf",

@@ -27,7 +27,7 @@ from sipws.message import (
 )
 from sipws.message.values import MAX_CSEQ
 
-__all__ = ["TARGET_REFRESH", "Dialog", "Rejection"]
+__all__ = ["TARGET_REFRESH", "Dialog", "Rejection", "asksForSIPS"]
 
 #: Requests that change the remote target when they succeed (RFC 5057 section 5.4).
 TARGET_REFRESH = frozenset({"INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"})
@@ -131,7 +131,7 @@ class Dialog:
         if not request.hasHeader("Contact"):
             raise ParseError("is missing", header="Contact")
         contact = response.getHeader("Contact")
-        _checkContact(contact, needsSIPS=_asksForSIPS(request))
+        _checkContact(contact, needsSIPS=asksForSIPS(request))
         assert contact is not None
         state = DialogState(
             DialogID(request.callID, response.toTag, request.fromTag),
@@ -170,12 +170,25 @@ class Dialog:
         """
         if method in ("ACK", "CANCEL"):
             raise ValueError(f"a {method} has the CSeq of its INVITE, not the next")
+        request = self._build(method, self._followingCSeq(), headers, body)
+        self._set(localCSeq=request.cseq)
+        return request
+
+    def takeCSeq(self) -> int:
+        """
+        Take the next CSeq number, for a request that is sent again, with credentials.
+
+        @raise ValueError: The dialog has none left.
+        """
+        cseq = self._followingCSeq()
+        self._set(localCSeq=cseq)
+        return cseq
+
+    def _followingCSeq(self) -> int:
         cseq = 1 if self.state.localCSeq is None else self.state.localCSeq + 1
         if cseq > MAX_CSEQ:
             raise ValueError("the dialog has no CSeq left")
-        request = self._build(method, cseq, headers, body)
-        self._set(localCSeq=cseq)
-        return request
+        return cseq
 
     def ack(
         self, cseq: int, headers: Iterable[tuple[str, object]] = (), body: bytes | str = b""
@@ -392,7 +405,12 @@ def _checkContact(contact: str | None, *, needsSIPS: bool) -> None:
         raise ValueError("a Contact with a SIPS URI is needed")
 
 
-def _asksForSIPS(request: IncomingRequest) -> bool:
+def asksForSIPS(request: IncomingRequest) -> bool:
+    """
+    Say whether our Contact in the response to a request must be a SIPS URI.
+
+    @raise ParseError: A header that says so is malformed.
+    """
     # Section 12.1.1: "If the request that initiated the dialog contained a SIPS URI in the Request-URI
     # or in the top Record-Route header field value, if there was any, or the Contact header field if
     # there was no Record-Route header field, the Contact header field in the response MUST be a SIPS URI."

@@ -4,7 +4,7 @@ All dialogs of a user agent: L{Dialogs}.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 from sipws.dialog.dialog import Dialog, Rejection
 from sipws.dialog.machine import State
@@ -22,10 +22,14 @@ class Dialogs:
     @ivar limit: The most dialogs at a time.
     """
 
-    __slots__ = ("_byID", "_early", "limit")
+    __slots__ = ("_byID", "_early", "_onEnd", "limit")
 
-    def __init__(self, limit: int = 10_000) -> None:
+    def __init__(self, limit: int = 10_000, onEnd: Callable[[Dialog], object] | None = None) -> None:
+        """
+        @param onEnd: Called with each dialog that is terminated, when it has left the table.
+        """
         self.limit = limit
+        self._onEnd = onEnd
         self._byID: dict[DialogID, Dialog] = {}
         # Those that one request of ours has made, and may still end: by Call-ID, our tag, and CSeq.
         # The method counts: a CANCEL that fails has the number of its INVITE.
@@ -146,6 +150,8 @@ class Dialogs:
     def _remove(self, dialog: Dialog) -> None:
         del self._byID[dialog.id]
         self._index(dialog)
+        if self._onEnd is not None:
+            self._onEnd(dialog)
 
     def _index(self, dialog: Dialog) -> None:
         """Have a dialog among the early ones of its request while it is, and no longer."""

@@ -8,7 +8,7 @@ with the request, and whether that had left.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, fail
@@ -179,7 +179,7 @@ class InviteClientTransaction(ClientTransaction):
     its user must end.
     """
 
-    __slots__ = ("_cancelling", "_onAccepted")
+    __slots__ = ("_cancel", "_onAccepted")
 
     machine = INVITE_CLIENT
 
@@ -197,23 +197,26 @@ class InviteClientTransaction(ClientTransaction):
         """
         super().__init__(request, transport, transactions, onProvisional)
         self._onAccepted = onAccepted
-        self._cancelling = False
+        self._cancel: OutgoingRequest | None = None
 
     def receiveResponse(self, response: IncomingResponse) -> None:
         """Take a response with this transaction's branch.  Never raises."""
         if response.method == "INVITE":
             self._follow(_eventOf(response.statusCode), response)
 
-    def cancel(self) -> None:
+    def cancel(self, headers: Iterable[tuple[str, object]] = ()) -> None:
         """
         Ask the server to give up (RFC 3261 section 9.1), and go on waiting for
         what it answers: 487 as a rule.
 
         The CANCEL goes out at once, or upon the first provisional response.
         Does nothing where the INVITE has been answered or cancelled.
+
+        @param headers: Further headers of the CANCEL, such as Reason (RFC 3326).
+        @raise ValueError: A header cannot be as it is given.
         """
-        if not self._cancelling:
-            self._cancelling = True
+        if self._cancel is None:
+            self._cancel = cancelFor(self.request, headers)
             self._follow(Event.CANCEL)
 
     def _giveUp(self, result: Deferred[IncomingResponse]) -> None:
@@ -238,14 +241,16 @@ class InviteClientTransaction(ClientTransaction):
         self._send(ack)
 
     def _sendCancel(self, _: object) -> None:
-        cancel = NonInviteClientTransaction(cancelFor(self.request), self.transport, self.transactions)
+        if self._cancel is None:
+            return
+        cancel = NonInviteClientTransaction(self._cancel, self.transport, self.transactions)
         # RFC 3261 section 9.1: "both the transaction corresponding to the original request
         # and the CANCEL transaction will complete independently".  How the second ends
         # changes nothing.
         cancel.start().addBoth(_ignore)
 
     def _sendCancelIfDue(self, _: object) -> None:
-        if self._cancelling:
+        if self._cancel is not None:
             self._follow(Event.CANCEL)
 
     def _logError(self, error: SIPError) -> None:

@@ -5,6 +5,7 @@ final response other than 2xx, and the CANCEL.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -35,16 +36,21 @@ def ackFor(invite: OutgoingRequest, response: IncomingResponse) -> OutgoingReque
     return ack
 
 
-def cancelFor(invite: OutgoingRequest) -> OutgoingRequest:
+def cancelFor(invite: OutgoingRequest, headers: Iterable[tuple[str, object]] = ()) -> OutgoingRequest:
     """
     Build the CANCEL of an INVITE (RFC 3261 section 9.1).
 
     @param invite: The request as it was sent.
+    @param headers: Further headers, such as Reason (RFC 3326).
+    @raise ValueError: A header cannot be as it is given.
     """
     # "The Request-URI, Call-ID, To, the numeric part of CSeq, and From header fields in
     # the CANCEL request MUST be identical to those in the request being cancelled,
     # including tags."
-    return _sameHop("CANCEL", invite, invite.getHeader("To"))
+    cancel = _sameHop("CANCEL", invite, invite.getHeader("To"))
+    for name, value in headers:
+        cancel.addHeader(name, value)
+    return cancel
 
 
 def _toOf(response: IncomingResponse) -> str | None:

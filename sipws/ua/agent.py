@@ -34,6 +34,7 @@ from sipws.ua.replies import Reply
 from sipws.ua.requests import Headers, RequestBuilder, servedTransport
 from sipws.ua.stopping import Stopping
 from sipws.ua.tokens import Randomness, Tokens
+from sipws.ua.usages import Usages
 from sipws.ua.waiting import WaitingRequests
 
 if TYPE_CHECKING:
@@ -170,6 +171,15 @@ class UserAgent(Emitter):
         while any says yes, a flow does not change its server but for need.
         """
         return self._flows.busy
+
+    @property
+    def usages(self) -> Usages:
+        """What its calls and subscriptions share, made when there is the first."""
+        if self._dispatcher.usages is None:
+            usages = Usages(self, self._requester, self._dispatcher, self._reactor)
+            self._dispatcher.usages = usages
+            self.busy.append(usages.holdsConnection)
+        return self._dispatcher.usages
 
     # Its life.
 
@@ -428,6 +438,8 @@ class UserAgent(Emitter):
         return self._transportFactory(face, server, self._reactor, options=options)
 
     def _connectionClosed(self, transport: ITransport) -> None:
+        if self._dispatcher.usages is not None:
+            self._dispatcher.usages.connectionLost(transport)
         if self._stopping is not None:
             self._stopping.connectionClosed(transport)
 

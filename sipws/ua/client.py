@@ -9,7 +9,7 @@ that is counted.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, fail
@@ -113,14 +113,29 @@ class Requester:
         """
         if request.method in NOT_BY_THEMSELVES:
             raise ValueError(f"{request.method} is no request by itself: {NOT_BY_THEMSELVES[request.method]}")
-        until = math.inf
+        return self.begin(Exchange(self, request, onProvisional), way, deadline)
+
+    def begin(
+        self, exchange: Exchange, way: ITransport | None, deadline: float | None
+    ) -> Deferred[IncomingResponse]:
+        """
+        Send a request as soon as there is a connection, and count it.
+
+        @param exchange: The request's.
+        @param way: What it leaves on now; C{None}: it waits.
+        @param deadline: As of L{UserAgent.request}.
+        @return: A Deferred of its final response.
+        @raise ValueError: The deadline is none.
+        """
+        ua = self.ua
         if deadline is not None:
             checkDeadline(deadline)
-            until = self.waiting.clock.seconds() + deadline
-        ua = self.ua
+            exchange.until = self.waiting.clock.seconds() + deadline
         ua.counters.requests += 1
-        exchange = Exchange(self, request, onProvisional, oneHigher, None, ua.counters, until)
-        if ua.status == C.STATUS_USER_CLOSED:
+        exchange.counters = ua.counters
+        request = exchange.request
+        # Calls are ended, and subscriptions, while it is being stopped: but nothing waits any more.
+        if ua.status == C.STATUS_USER_CLOSED and (way is None or not exchange.isLastWord):
             return exchange.fail(NotConnected("the user agent has been stopped", request=request, sent=False))
         if way is not None:
             return exchange.start(way)
@@ -146,17 +161,27 @@ class Requester:
 
 
 class Exchange:
-    """One request, in one attempt after the other, until its final response is not a challenge."""
+    """
+    One request, in one attempt after the other, until its final response is not a challenge.
+
+    @ivar request: It, as it was sent last.
+    @ivar counters: Where its end is counted; C{None}: nowhere.
+    @ivar until: The time from which on a challenge to it is not answered any more.
+    @ivar isLastWord: Whether it may leave while the user agent is being stopped.
+    """
 
     __slots__ = (
         "_answered",
-        "_counters",
         "_nextCSeq",
+        "_onAccepted",
         "_onProvisional",
-        "_request",
         "_requester",
+        "_transaction",
         "_transport",
-        "_until",
+        "counters",
+        "isLastWord",
+        "request",
+        "until",
     )
 
     def __init__(
@@ -164,23 +189,29 @@ class Exchange:
         requester: Requester,
         request: OutgoingRequest,
         onProvisional: OnProvisional | None,
-        nextCSeq: Callable[[int], int],
-        transport: ITransport | None,
-        counters: Counters | None = None,
-        until: float = math.inf,
+        nextCSeq: Callable[[int], int] = oneHigher,
+        transport: ITransport | None = None,
+        onAccepted: OnProvisional | None = None,
+        *,
+        isLastWord: bool = False,
     ) -> None:
         """
+        @param nextCSeq: As of L{Requester.send}.
         @param transport: What it has to leave on; C{None}: the best there is.
-        @param counters: Where its end is counted; C{None}: nowhere.
-        @param until: The time from which on a challenge to it is not answered any more.
+        @param onAccepted: Called with each 2xx to an INVITE but the first; who
+            gives it sends the ACKs.  C{None}: they go out by themselves.
         """
         self._requester = requester
-        self._request = request
+        self.request = request
         self._transport = transport
         self._onProvisional = onProvisional
         self._nextCSeq = nextCSeq
-        self._counters = counters
-        self._until = until
+        self._onAccepted = onAccepted
+        self.counters: Counters | None = None
+        self.until = math.inf
+        self.isLastWord = isLastWord
+        # The last attempt of an INVITE, and whether it was given up.
+        self._transaction: InviteClientTransaction | None = None
         # The challenges that this request has answered, once there is one.
         self._answered: set[str] | None = None
 
@@ -190,7 +221,7 @@ class Exchange:
 
         @param transport: What it leaves on.
         """
-        request = self._request
+        request = self.request
         if transport is None or not transport.connected:
             return self.fail(NotConnected("there is no connection", request=request, sent=False))
         requester = self._requester
@@ -201,12 +232,25 @@ class Exchange:
         transactions = requester.ua.transactions
         transaction: ClientTransaction
         if request.method == "INVITE":
-            transaction = InviteClientTransaction(
-                request, transport, transactions, self._onProvisional, onAccepted=self._acknowledge
+            transaction = self._transaction = InviteClientTransaction(
+                request, transport, transactions, self._onProvisional, self._onAccepted or self._acknowledge
             )
         else:
             transaction = NonInviteClientTransaction(request, transport, transactions, self._onProvisional)
         return transaction.start().addCallbacks(self._final, self.failed)
+
+    def cancel(self, headers: Iterable[tuple[str, object]] = ()) -> bool:
+        """
+        Give an INVITE up that has left: a challenge to it is not answered any more.
+
+        @param headers: Further headers of the CANCEL.
+        @return: Whether it had left.
+        """
+        if self._transaction is None:
+            return False
+        self.until = -math.inf
+        self._transaction.cancel(headers)
+        return True
 
     def fail(self, error: Exception) -> Deferred[IncomingResponse]:
         """End it with an error."""
@@ -219,7 +263,7 @@ class Exchange:
         return failure
 
     def _count(self, error: BaseException | None) -> None:
-        counters = self._counters
+        counters = self.counters
         if counters is None:
             return
         if isinstance(error, TransportError):
@@ -239,9 +283,9 @@ class Exchange:
         if (status == 401 or status == 407) and self._learn(response):
             # In an attempt of its own, which counts the end.
             return self.start(self._transport or self._requester.ua.way())
-        if self._counters is not None:
-            self._counters.responses += 1
-        if status < 300 and self._request.method == "INVITE":
+        if self.counters is not None:
+            self.counters.responses += 1
+        if status < 300 and self.request.method == "INVITE" and self._onAccepted is None:
             self._acknowledge(response)
         return response
 
@@ -252,12 +296,14 @@ class Exchange:
             return False
         if self._answered is None:
             self._answered = set()
-        if not requester.digest.learn(self._request, response, self._answered):
+        if not requester.digest.learn(self.request, response, self._answered):
             return False
-        if requester.waiting.clock.seconds() > self._until:
-            _log.info("a {method} was challenged after its deadline", method=self._request.method)
+        if requester.waiting.clock.seconds() > self.until:
+            _log.info(
+                "a {method} was challenged when it was not to leave any more", method=self.request.method
+            )
             return False
-        self._request = requester.builder.again(self._request, self._nextCSeq(self._request.cseq))
+        self.request = requester.builder.again(self.request, self._nextCSeq(self.request.cseq))
         return True
 
     def _acknowledge(self, response: IncomingResponse) -> None:
@@ -273,7 +319,7 @@ class Exchange:
         if transport is None:
             return
         try:
-            ack = requester.builder.acknowledge(self._request, response)
+            ack = requester.builder.acknowledge(self.request, response)
         except ParseError as error:
             _log.warn("no ACK to a 2xx that cannot be read: {error}", error=error)
             return

@@ -21,24 +21,29 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
-from sipws.errors import Congested, LimitExceeded, ParseError, SIPError
+from sipws.dialog import Rejection
+from sipws.errors import Congested, LimitExceeded, NotConnected, ParseError, SIPError
 from sipws.message import OutgoingResponse
 from sipws.transaction import InviteServerTransaction, NonInviteServerTransaction
 from sipws.transaction.machines import State
+from sipws.ua.builtin import BUILT_IN
 from sipws.ua.events import loggerFor
+from sipws.ua.newcomers import NEWCOMERS
 from sipws.ua.pausing import Pausing
+from sipws.ua.pending import Pending
 from sipws.ua.replies import Reply, finalResponse
 from sipws.ua.rules import RETRY_AFTER, Handling, firstRefusal
 from sipws.ua.waiters import Waiters
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+    from twisted.internet.interfaces import IReactorTime
 
     from sipws.interfaces import ITransport
     from sipws.message import IncomingRequest
     from sipws.transaction import ServerTransaction
     from sipws.ua.agent import UserAgent
     from sipws.ua.identity import Identity
+    from sipws.ua.usages import Usages
 
 __all__ = ["Dispatcher"]
 
@@ -58,6 +63,7 @@ class Dispatcher:
     @ivar identity: Whose requests they must be.
     @ivar limit: How many may be unanswered; C{maxUnansweredRequests} of the configuration.
     @ivar patience: How long a handler may take for anything but an INVITE, in seconds.
+    @ivar usages: What calls and subscriptions share; C{None} before the first of these.
     """
 
     __slots__ = (
@@ -72,6 +78,7 @@ class Dispatcher:
         "identity",
         "limit",
         "patience",
+        "usages",
     )
 
     def __init__(
@@ -84,13 +91,14 @@ class Dispatcher:
         self._clock = clock
         self._secret = secret
         self._handlers: dict[str, Handling] | None = None
-        self._pending: dict[IncomingRequest, _Pending] | None = None
+        self._pending: dict[IncomingRequest, Pending] | None = None
         # How many of these cannot be answered any more.
         self._orphans = 0
         self._answeredWaiters = Waiters()
         self.identity = identity
         self.limit = identity.configuration.maxUnansweredRequests
         self.patience = patience
+        self.usages: Usages | None = None
         pauseAt = identity.configuration.pauseReadingAt
         self._pausing = Pausing(clock, pauseAt, patience * PAUSING_SHARE) if pauseAt else None
         ua.transactions.onServerLost = self._lost
@@ -99,10 +107,18 @@ class Dispatcher:
 
     def allow(self) -> str:
         """Give the value of Allow (RFC 3261 section 20.5)."""
-        methods = ["OPTIONS", "MESSAGE", *(self._handlers or ())]
+        methods = ["OPTIONS", "MESSAGE", *(self._handlers or ()), *self._usageMethods()]
         if "INVITE" in methods:
             methods += WITH_INVITE
         return ", ".join(dict.fromkeys(methods))
+
+    def _usageMethods(self) -> list[str]:
+        """List the methods of requests that calls and subscriptions take."""
+        methods = [] if self.usages is None else [*self.usages.methods]
+        for newcomer in NEWCOMERS.values():
+            if self._ua.listeners(newcomer.event):
+                methods += newcomer.methods
+        return methods
 
     def accept(self) -> str:
         """Give the value of Accept (RFC 3261 section 20.1): what the handlers declare, or anything."""
@@ -116,7 +132,7 @@ class Dispatcher:
 
     def unanswered(self) -> int:
         """Count the requests whose handler has not answered."""
-        return len(self._pending or ())
+        return len(self._pending or ()) + (0 if self.usages is None else self.usages.unanswered())
 
     # What the user agent calls.
 
@@ -156,11 +172,19 @@ class Dispatcher:
 
         @return: Whether there was still somebody to answer.
         """
+        return self.send(request, reply.to(request, self.toTag(request)))
+
+    def send(self, request: IncomingRequest, response: OutgoingResponse) -> bool:
+        """
+        Send a response to a request that came in.
+
+        @return: Whether there was still somebody to answer.
+        """
         transaction = self._ua.transactions.matchRequest(request)
         if transaction is None:
             return False
-        answered = transaction.respond(reply.to(request, self.toTag(request)))
-        if reply.statusCode >= 200:
+        answered = self._transmit(transaction, response)
+        if response.statusCode >= 200:
             self._forget(request)
             self._tellAnswered()
         return answered
@@ -186,8 +210,9 @@ class Dispatcher:
         """
         if self._pausing is not None:
             self._pausing.resume()
+        error = NotConnected("the user agent is being stopped")
         for transaction in list(self._ua.transactions.ist.values()):
-            self._end(transaction.request, transaction, 480)
+            self._endCall(transaction, 480, error)
 
     def stop(self) -> None:
         """Answer in place of the handlers that have not: they are cancelled, and no timer is left."""
@@ -205,7 +230,10 @@ class Dispatcher:
         elif request.method == "CANCEL":
             self._cancel(request)
         else:
-            handling = self._handling(request.method)
+            handling = self._handlingOf(request)
+            if isinstance(handling, Rejection):
+                self._refuse(request, Reply(handling.statusCode, headers=handling.headers))
+                return
             refusal = firstRefusal(request, handling, self)
             if refusal is not None or handling is None:
                 self._refuse(request, refusal or Reply(405))
@@ -214,6 +242,8 @@ class Dispatcher:
 
     def _acknowledged(self, request: IncomingRequest) -> None:
         """Take the ACK to a 2xx.  It is never answered (RFC 3261 section 13.3.1.4)."""
+        if self.usages is not None and self.usages.receiveACK(request):
+            return
         handling = self._handling("ACK")
         if handling is None:
             return
@@ -244,14 +274,40 @@ class Dispatcher:
         if original.method == "INVITE":
             # "the UAS SHOULD immediately respond to the original request with a 487", unless
             # it has been answered: then the transaction drops this.
-            self._end(original, transaction, 487)
+            if self.usages is None or not self.usages.cancelled(original, request):
+                self._end(original, transaction, 487)
+
+    def _handlingOf(self, request: IncomingRequest) -> Handling | Rejection | None:
+        """Say how a request is handled, or refused; C{None} where nothing handles its method."""
+        if request.toTag is None:
+            return self._handling(request.method) or self._welcome(request.method)
+        usages = self.usages
+        dialog = None if usages is None else usages.find(request)
+        if usages is not None and dialog is not None:
+            found = usages.receive(dialog, request)
+            if found is not None:
+                return found
+        # Of the dialogs of its own handlers the application knows by itself.
+        handling = self._handling(request.method)
+        if handling is None and request.method in self._usageMethods():
+            # RFC 3261 section 12.2.2: "If the UAS wishes to reject the request because it does not
+            # wish to recreate the dialog, it MUST respond to the request with a 481".
+            return Rejection(481)
+        return handling
+
+    def _welcome(self, method: str) -> Handling | None:
+        """Say how a request is handled that may begin a call or a subscription."""
+        newcomer = NEWCOMERS.get(method)
+        if newcomer is None or not self._ua.listeners(newcomer.event):
+            return None
+        return Handling(partial(newcomer.receive, self._ua.usages))
 
     def _handling(self, method: str) -> Handling | None:
         """Say how a method is handled; C{None} where it is not."""
         own = None if self._handlers is None else self._handlers.get(method)
         if own is not None:
             return own
-        builtIn = _BUILT_IN.get(method)
+        builtIn = BUILT_IN.get(method)
         return None if builtIn is None else Handling(partial(builtIn, self))
 
     def _serve(self, request: IncomingRequest, handler: Callable[[IncomingRequest], object]) -> None:
@@ -279,13 +335,13 @@ class Dispatcher:
         transactions = self._ua.transactions
         if request.method != "INVITE":
             return NonInviteServerTransaction(request, transport, transactions)
-        return InviteServerTransaction(request, transport, transactions)
+        return InviteServerTransaction(request, transport, transactions, onAck=self._acknowledged)
 
     def _await(
         self, result: Deferred[object], request: IncomingRequest, transaction: ServerTransaction
     ) -> None:
         """Answer a request as soon as its handler has a result."""
-        pending = _Pending(result, transaction)
+        pending = Pending(result, transaction)
         result.addCallbacks(
             self._came, self._failed, callbackArgs=(request, pending), errbackArgs=(request, pending)
         )
@@ -302,7 +358,7 @@ class Dispatcher:
                 pending.isCounted = True
                 self._pausing.began(transaction.transport)
 
-    def _came(self, result: object, request: IncomingRequest, pending: _Pending) -> None:
+    def _came(self, result: object, request: IncomingRequest, pending: Pending) -> None:
         if not pending.over:
             self._forget(request, pending)
             if pending.isOrphan:
@@ -311,7 +367,7 @@ class Dispatcher:
                 self._answer(result, request, pending.transaction)
             self._tellAnswered()
 
-    def _failed(self, failure: Failure, request: IncomingRequest, pending: _Pending) -> None:
+    def _failed(self, failure: Failure, request: IncomingRequest, pending: Pending) -> None:
         if not pending.over:
             self._forget(request, pending)
             self._broke(failure, request, pending.transaction)
@@ -328,13 +384,22 @@ class Dispatcher:
         except (TypeError, ValueError):
             self._broke(Failure(), request, transaction)
             return
-        transaction.respond(response)
+        self._transmit(transaction, response)
+
+    def _transmit(self, transaction: ServerTransaction, response: OutgoingResponse) -> bool:
+        """Send a response, which its dialog is told of before."""
+        request = response.request
+        if self.usages is not None and 200 <= response.statusCode < 300:
+            dialog = self.usages.find(request)
+            if dialog is not None and request.toTag is not None:
+                dialog.accept(request)
+        return transaction.respond(response)
 
     def _broke(self, failure: Failure, request: IncomingRequest, transaction: ServerTransaction) -> None:
         _log.failure("the handler of a {method} failed", failure, method=request.method)
         transaction.respond(Reply(500).to(request, self.toTag(request)))
 
-    def _giveUp(self, request: IncomingRequest, pending: _Pending) -> None:
+    def _giveUp(self, request: IncomingRequest, pending: Pending) -> None:
         if not pending.isOrphan:
             _log.warn("a {method} was not answered in time", method=request.method)
         # RFC 4320 section 4.2: the transaction ends upon a 408, which is not sent.
@@ -358,12 +423,17 @@ class Dispatcher:
         pending = None if self._pending is None else self._pending.get(request)
         if request.method == "INVITE":
             # Nobody waits for an answer, and nothing may wait for one here.
-            self._end(request, transaction, 480)
+            self._endCall(transaction, 480, error)
         elif pending is not None:
             pending.isOrphan = True
             self._orphans += 1
             self._tellAnswered()
         self._ua.emit("requestAbandoned", request, error)
+
+    def _endCall(self, transaction: ServerTransaction, statusCode: int, error: SIPError) -> None:
+        """Have an INVITE be answered by whoever follows it, or answer it in place of its handler."""
+        if self.usages is None or not self.usages.lost(transaction.request, error):
+            self._end(transaction.request, transaction, statusCode)
 
     def _end(self, request: IncomingRequest, transaction: ServerTransaction, statusCode: int) -> None:
         """Answer a request in place of its handler, which is cancelled."""
@@ -373,7 +443,7 @@ class Dispatcher:
             pending.result.cancel()
         self._tellAnswered()
 
-    def _forget(self, request: IncomingRequest, pending: _Pending | None = None) -> _Pending | None:
+    def _forget(self, request: IncomingRequest, pending: Pending | None = None) -> Pending | None:
         """Wait no longer for the handler of a request: what it comes to is of no use."""
         if self._pending is not None:
             pending = self._pending.pop(request, pending)
@@ -415,67 +485,3 @@ class Dispatcher:
     def _transportOf(self, request: IncomingRequest) -> ITransport | None:
         # RFC 3261 section 18.2.2: a response goes back on the connection that the request came on.
         return request.transport or self._ua.transport
-
-
-class _Pending:
-    """
-    A handler that has not come to a result.
-
-    @ivar over: Whether its result is of no use any more.
-    @ivar isOrphan: Whether it cannot be answered any more.
-    @ivar isCounted: Whether it counts for L{Pausing}.
-    """
-
-    __slots__ = ("isCounted", "isOrphan", "over", "result", "timer", "transaction")
-
-    def __init__(self, result: Deferred[object], transaction: ServerTransaction) -> None:
-        self.result = result
-        self.transaction = transaction
-        self.timer: IDelayedCall | None = None
-        self.over = self.isOrphan = self.isCounted = False
-
-    def end(self) -> None:
-        self.over = True
-        timer, self.timer = self.timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
-
-
-# What is done where there is no handler.
-
-
-def _answerOptions(dispatcher: Dispatcher, request: IncomingRequest) -> object:
-    """
-    Answer an OPTIONS.
-
-    RFC 3261 section 11.2: "Allow, Accept, Accept-Encoding, Accept-Language,
-    and Supported header fields SHOULD be present in a 200 (OK) response to an
-    OPTIONS request."
-    """
-    return Reply(
-        200,
-        headers=[
-            ("Allow", dispatcher.allow()),
-            ("Accept", dispatcher.accept()),
-            ("Accept-Encoding", "identity"),
-            ("Supported", ", ".join(dispatcher.identity.configuration.extraSupported)),
-        ],
-    )
-
-
-def _acceptMessage(dispatcher: Dispatcher, request: IncomingRequest) -> object:
-    """Accept a MESSAGE: the listeners of the event C{message} have it (RFC 3428 section 7)."""
-    return 200
-
-
-def _noDialog(dispatcher: Dispatcher, request: IncomingRequest) -> object:
-    """Refuse what belongs to a dialog that there is none of (RFC 3261 section 15.1.2; RFC 6665, 4.1.3)."""
-    return 481
-
-
-_BUILT_IN: dict[str, Callable[[Dispatcher, IncomingRequest], object]] = {
-    "OPTIONS": _answerOptions,
-    "MESSAGE": _acceptMessage,
-    "BYE": _noDialog,
-    "NOTIFY": _noDialog,
-}

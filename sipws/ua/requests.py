@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
     from sipws.config import WsServer
+    from sipws.dialog import Dialog
     from sipws.errors import TransportError
     from sipws.message import IncomingResponse
     from sipws.ua.identity import Identity
@@ -113,7 +114,6 @@ class RequestBuilder:
 
     @ivar identity: Who they come from.
     @ivar tokens: Where their tags, Call-IDs and branches come from.
-    @ivar allow: Gives the value of Allow.
     """
 
     __slots__ = ("_allow", "_fixed", "_preloads", "_sentBy", "_viaTransport", "identity", "tokens")
@@ -176,6 +176,40 @@ class RequestBuilder:
             _addHeaders(request, headers, tag)
         return request
 
+    def within(
+        self,
+        dialog: Dialog,
+        method: str,
+        headers: Iterable[tuple[str, object]],
+        body: bytes | str,
+        contentType: str | None,
+    ) -> OutgoingRequest:
+        """
+        Build a request within a dialog, for L{address}.
+
+        @param dialog: The dialog.
+        @raise ValueError: It has no such request, or no more requests, or a header cannot be as it is given.
+        """
+        return dialog.request(method, self.complete(method, headers, contentType), body)
+
+    def complete(
+        self, method: str, headers: Iterable[tuple[str, object]], contentType: str | None
+    ) -> list[tuple[str, object]]:
+        """
+        Add to the headers of a message within a dialog those that all of ours have.
+
+        @param method: The method of the request.
+        @param headers: The headers; one of these takes the place of ours.
+        """
+        ours = [*self._fixed]
+        if method in DIALOG_METHODS:
+            ours.append(("Allow", self._allow()))
+        if contentType is not None:
+            ours.append(("Content-Type", contentType))
+        given = list(headers)
+        names = {_SINGLE.get(name.lower(), name) for name, _ in given}
+        return [*(pair for pair in ours if pair[0] not in names), *given]
+
     def register(self, callID: str, cseq: int, expires: int, regID: int = 1) -> OutgoingRequest:
         """
         Build a REGISTER (RFC 3261 section 10.2), for L{address}.
@@ -215,9 +249,9 @@ class RequestBuilder:
         @param request: A request that has none of these.
         @param transport: What it will be sent on.
         """
-        # RFC 3261 section 8.1.2: a pre-existing route set may be configured; RFC
-        # 7118's examples route by the connection instead, so it is off by default.
-        if self._preloads and not request.hasHeader("Route"):
+        # RFC 3261 section 8.1.2: a pre-existing route set may be configured; RFC 7118's examples route by
+        # the connection instead, so it is off by default.  Within a dialog it is the dialog's (12.2.1.1).
+        if self._preloads and request.toTag is None and not request.hasHeader("Route"):
             request.prependHeader("Route", transport.server.sip_uri)
         request.prependHeader("Via", self._via(transport, self.tokens.branch()))
 

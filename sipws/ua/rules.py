@@ -30,10 +30,12 @@ class Handling:
     @ivar handler: What they are given to.
     @ivar accept: The types of body that it takes, in lower case, such as
         C{text/plain}, C{text/*}; C{None} for any.
+    @ivar isWithinDialog: Whether it is for the requests within one dialog of ours.
     """
 
     handler: Callable[[IncomingRequest], object]
     accept: tuple[str, ...] | None = None
+    isWithinDialog: bool = False
 
 
 class IRules(Protocol):
@@ -73,6 +75,9 @@ def userIsOurs(request: IncomingRequest, handling: Handling | None, rules: IRule
     that the UAS is willing to accept requests for, it SHOULD reject the
     request with a 404 (Not Found) response."
     """
+    if handling is not None and handling.isWithinDialog:
+        # The peer sends it where the dialog says, and what is on the way may write that anew.
+        return None
     return None if rules.identity.isOurs(request.requestURI.user) else Reply(404)
 
 

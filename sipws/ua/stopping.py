@@ -91,6 +91,8 @@ class Stopping:
         """Unregister, and let what is open come to its end."""
         if self._ua.way() is not None:
             self._dispatcher.refuseCalls()
+            if self._dispatcher.usages is not None:
+                await self._dispatcher.usages.stop()
             await self._flows.withdraw()
             await self._dispatcher.whenAnswered()
             await self._ua.transactions.whenIdle()
@@ -105,6 +107,8 @@ class Stopping:
         ua = self._ua
         self._flows.end()
         self._dispatcher.stop()
+        if self._dispatcher.usages is not None:
+            self._dispatcher.usages.close()
         ua.transactions.close(NotConnected("the user agent has been stopped"))
         self._open, closed = self._flows.transports()
         for transport in closed:
