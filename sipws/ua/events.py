@@ -1,5 +1,5 @@
 """
-The events of a user agent, and an emitter that no listener can break::
+The events of a user agent::
 
     ==================  =========================  ===================================================
     event               arguments                  when
@@ -27,57 +27,6 @@ A cause is one of the texts of L{sipws.ua.causes}, as in SIP.js 0.7.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
-
-from pyee.twisted import TwistedEventEmitter
-from twisted.logger import Logger
-from twisted.python.failure import Failure
+from sipws.emitter import Emitter, loggerFor
 
 __all__ = ["Emitter", "loggerFor"]
-
-
-@lru_cache(maxsize=64)
-def loggerFor(category: str) -> Logger:
-    """
-    Give the logger of a part.  It holds nothing but its name, so all user agents share it.
-
-    @param category: Its name, such as C{sip.ua}.
-    """
-    return Logger(namespace=category)
-
-
-class Emitter(TwistedEventEmitter):
-    """
-    An event emitter that logs what its listeners raise.
-
-    A listener that raises, or whose Deferred or coroutine fails, goes to the
-    listeners of C{failure}, as with pyee.  Where there is none, and where
-    those fail too, it is logged.  C{emit} never raises.
-    """
-
-    #: Whether a failure is being told of: one that happens meanwhile is only logged.
-    _telling = False
-
-    def emit(self, event: str, *args: Any, **kwargs: Any) -> bool:
-        """
-        Call the listeners of an event.
-
-        @param event: Its name.
-        @param args: What they are called with.
-        @return: Whether there was a listener.
-        """
-        if event != "failure":
-            # An object that was never listened to has no table of its own to look into.
-            return bool(super().emit(event, *args, **kwargs))
-        return self._tell(args[0])
-
-    def _tell(self, failure: Failure) -> bool:
-        if self._telling or not self.listeners("failure"):
-            loggerFor("sip.ua").failure("a listener failed", failure=failure)
-            return False
-        self._telling = True
-        try:
-            return bool(super().emit("failure", failure))
-        finally:
-            self._telling = False

@@ -13,17 +13,10 @@ from twisted.internet.defer import Deferred
 from sipws.errors import NotConnected, RegistrationError
 from sipws.interfaces import C
 from sipws.message import URI
+from sipws.refreshing import isRefusal, minExpires, refreshDelay, retryAfter, retryDelay
 from sipws.ua.causes import CONNECTION_ERROR, EXPIRES, causeOfError, causeOfStatus
 from sipws.ua.events import loggerFor
-from sipws.ua.expiry import (
-    flowTimer,
-    grantedExpires,
-    isRefusal,
-    minExpires,
-    refreshDelay,
-    retryAfter,
-    retryDelay,
-)
+from sipws.ua.expiry import flowTimer, grantedExpires
 from sipws.ua.registering import TABLE, Event, State
 from sipws.ua.waiters import Waiters
 

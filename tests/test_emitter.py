@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
-from sipws.ua.events import Emitter, loggerFor
+from sipws.emitter import Emitter, loggerFor
 from tests.conftest import FlushLoggedErrors
 
 
