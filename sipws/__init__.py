@@ -22,8 +22,10 @@ from sipws.errors import (
     ParseError,
     PeerSilent,
     ProxyRefused,
+    PublicationError,
     RegistrationError,
     SIPError,
+    SubscriptionError,
     TransactionCancelled,
     TransactionError,
     TransactionTimeout,
@@ -47,6 +49,7 @@ from sipws.message import (
     parseMessage,
     sanityCheck,
 )
+from sipws.publication import Publication
 from sipws.transport import Transport
 from sipws.ua import UserAgent
 
@@ -75,8 +78,11 @@ __all__ = [
     "ParseError",
     "PeerSilent",
     "ProxyRefused",
+    "Publication",
+    "PublicationError",
     "RegistrationError",
     "SIPError",
+    "SubscriptionError",
     "TransactionCancelled",
     "TransactionError",
     "TransactionTimeout",

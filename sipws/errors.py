@@ -17,6 +17,8 @@ The exceptions of sipws, as one tree::
      |    +-- TransactionTimeout              timer B, F or H fired (RFC 3261 section 17)
      |    +-- TransactionCancelled            its user gave it up
      +-- RegistrationError                    the registrar refused
+     +-- PublicationError                     a publication that came to nothing
+     +-- SubscriptionError                    a subscription that came to nothing, or is over
      +-- LimitExceeded                        a configured bound would be passed
 
 Each carries the offending value and where it stood as attributes, and its
@@ -46,8 +48,10 @@ __all__ = [
     "ParseError",
     "PeerSilent",
     "ProxyRefused",
+    "PublicationError",
     "RegistrationError",
     "SIPError",
+    "SubscriptionError",
     "TransactionCancelled",
     "TransactionError",
     "TransactionTimeout",
@@ -259,6 +263,40 @@ class RegistrationError(SIPError):
     def __init__(self, reason: str, *, response: IncomingResponse | None = None) -> None:
         self.reason = reason
         self.response = response
+        super().__init__(reason)
+
+
+class PublicationError(SIPError):
+    """
+    A publication that the server did not take, or that is over (RFC 3903).
+
+    @ivar response: The server's response; C{None} where there was none.
+    @ivar retryIn: After how many seconds it is tried again; C{None}: it is not.
+    """
+
+    def __init__(
+        self, reason: str, *, response: IncomingResponse | None = None, retryIn: float | None = None
+    ) -> None:
+        self.reason = reason
+        self.response = response
+        self.retryIn = retryIn
+        super().__init__(reason)
+
+
+class SubscriptionError(SIPError):
+    """
+    A subscription that did not come about, or is over (RFC 6665).
+
+    @ivar response: The response that says so; C{None} where there was none.
+    @ivar retryIn: After how many seconds it is tried again; C{None}: it is not.
+    """
+
+    def __init__(
+        self, reason: str, *, response: IncomingResponse | None = None, retryIn: float | None = None
+    ) -> None:
+        self.reason = reason
+        self.response = response
+        self.retryIn = retryIn
         super().__init__(reason)
 
 

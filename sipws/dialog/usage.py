@@ -168,6 +168,7 @@ class IUsages(Protocol):
         onProvisional: Callable[[IncomingResponse], None] | None = None,
         onAccepted: Callable[[IncomingResponse], None] | None = None,
         deadline: float | None = None,
+        isLastWord: bool = False,
     ) -> ISending:
         """
         Send a request outside of dialogs.
@@ -178,6 +179,7 @@ class IUsages(Protocol):
             With it, the ACK to each 2xx is the caller's to send, with
             L{acknowledge}; without it, it goes out by itself.
         @param deadline: As of C{UserAgent.request}.
+        @param isLastWord: Whether it ends something, and may leave while the user agent is being stopped.
         """
 
     def sendWithin(

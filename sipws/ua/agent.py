@@ -27,6 +27,7 @@ from sipws.ua.digest import DigestClient
 from sipws.ua.directory import directoryOf
 from sipws.ua.dispatch import Dispatcher
 from sipws.ua.events import Emitter, loggerFor
+from sipws.ua.eventstate import EventState
 from sipws.ua.flow import Flows
 from sipws.ua.health import Health, healthOf
 from sipws.ua.identity import Identity, personalize
@@ -56,7 +57,7 @@ _TIMERS = Timers()
 
 
 @implementer(IUserAgent)
-class UserAgent(Emitter):
+class UserAgent(EventState, Emitter):
     """
     A SIP user agent (RFC 3261 section 6) over WebSocket (RFC 7118).
 

@@ -17,7 +17,7 @@ from sipws.config import WsServer
 from sipws.errors import NoServers
 from sipws.transport import Locator, SystemResolver
 from sipws.ua.events import loggerFor
-from sipws.ua.waiters import Waiters
+from sipws.waiters import Waiters
 
 if TYPE_CHECKING:
     from collections.abc import Callable

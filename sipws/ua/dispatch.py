@@ -33,7 +33,7 @@ from sipws.ua.pausing import Pausing
 from sipws.ua.pending import Pending
 from sipws.ua.replies import Reply, finalResponse
 from sipws.ua.rules import RETRY_AFTER, Handling, firstRefusal
-from sipws.ua.waiters import Waiters
+from sipws.waiters import Waiters
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime

@@ -25,7 +25,7 @@ from sipws.ua.health import Standing, standingOf
 from sipws.ua.registration import Registration
 from sipws.ua.requests import servedTransport
 from sipws.ua.returning import Returning
-from sipws.ua.waiters import Waiters
+from sipws.waiters import Waiters
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime

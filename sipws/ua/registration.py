@@ -18,7 +18,7 @@ from sipws.ua.causes import CONNECTION_ERROR, EXPIRES, causeOfError, causeOfStat
 from sipws.ua.events import loggerFor
 from sipws.ua.expiry import flowTimer, grantedExpires
 from sipws.ua.registering import TABLE, Event, State
-from sipws.ua.waiters import Waiters
+from sipws.waiters import Waiters
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime

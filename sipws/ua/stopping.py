@@ -13,7 +13,7 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from sipws.errors import NotConnected
 from sipws.ua.events import loggerFor
 from sipws.ua.requests import servedTransport
-from sipws.ua.waiters import Waiters
+from sipws.waiters import Waiters
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime

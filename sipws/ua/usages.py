@@ -77,6 +77,7 @@ class Usages:
     __slots__ = (
         "_dispatcher",
         "_followed",
+        "_isStopping",
         "_members",
         "_open",
         "_requester",
@@ -102,6 +103,8 @@ class Usages:
         self._ways: dict[DialogID, ITransport] = {}
         # The INVITEs that came in, and have no final response, with those who hear what becomes of them.
         self._followed: dict[IncomingRequest, _Follower] = {}
+        # Whether the members have been told to come to their end.
+        self._isStopping = False
 
     @property
     def configuration(self) -> Configuration:
@@ -178,9 +181,12 @@ class Usages:
         onProvisional: OnProvisional | None = None,
         onAccepted: OnProvisional | None = None,
         deadline: float | None = None,
+        isLastWord: bool = False,
     ) -> Sending:
         """Send a request outside of dialogs."""
-        exchange = Exchange(self._requester, request, onProvisional, onAccepted=onAccepted)
+        exchange = Exchange(
+            self._requester, request, onProvisional, onAccepted=onAccepted, isLastWord=isLastWord
+        )
         return Sending(exchange, self._requester.begin(exchange, self._requester.way(), deadline))
 
     def sendWithin(
@@ -419,11 +425,16 @@ class Usages:
 
         @return: A Deferred that fires when that is done.
         """
+        self._isStopping = True
         endings = [self._safely(usage.stop) for usage in list(self._open)]
         return DeferredList([ending for ending in endings if ending is not None], consumeErrors=True)
 
     def close(self) -> None:
         """End everything at once."""
+        if not self._isStopping:
+            # Where there was no connection, nobody has been told of the end.
+            self.stop()
+        self._isStopping = False
         for dialog in self.dialogs:
             dialog.end()
 

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from sipws.ua.waiters import Waiters
+from sipws.waiters import Waiters
 
 
 def outcome(deferred: Deferred[None]) -> list[object]:
