@@ -24,15 +24,20 @@ from sipws.errors import (
     ProxyRefused,
     PublicationError,
     RegistrationError,
+    SessionError,
+    SessionFailed,
+    SessionTerminated,
     SIPError,
     SubscriptionError,
     TransactionCancelled,
     TransactionError,
     TransactionTimeout,
     TransportError,
+    WrongMoment,
 )
 from sipws.interfaces import (
     IClientTransaction,
+    ISessionDescriptionHandler,
     ITransactionTables,
     ITransport,
     ITransportConfiguration,
@@ -50,6 +55,7 @@ from sipws.message import (
     sanityCheck,
 )
 from sipws.publication import Publication
+from sipws.session import Session
 from sipws.transport import Transport
 from sipws.ua import UserAgent
 
@@ -62,6 +68,7 @@ __all__ = [
     "ConnectionFailed",
     "HandshakeRefused",
     "IClientTransaction",
+    "ISessionDescriptionHandler",
     "ITransactionTables",
     "ITransport",
     "ITransportConfiguration",
@@ -82,6 +89,10 @@ __all__ = [
     "PublicationError",
     "RegistrationError",
     "SIPError",
+    "Session",
+    "SessionError",
+    "SessionFailed",
+    "SessionTerminated",
     "SubscriptionError",
     "TransactionCancelled",
     "TransactionError",
@@ -89,6 +100,7 @@ __all__ = [
     "Transport",
     "TransportError",
     "UserAgent",
+    "WrongMoment",
     "WsServer",
     "parseMessage",
     "sanityCheck",

@@ -19,6 +19,10 @@ The exceptions of sipws, as one tree::
      +-- RegistrationError                    the registrar refused
      +-- PublicationError                     a publication that came to nothing
      +-- SubscriptionError                    a subscription that came to nothing, or is over
+     +-- SessionError                         something that a call cannot do, or did not come to
+     |    +-- SessionFailed                   a call that was not accepted
+     |    +-- SessionTerminated               a call that is over
+     |    +-- WrongMoment                     what cannot be done as the call is now
      +-- LimitExceeded                        a configured bound would be passed
 
 Each carries the offending value and where it stood as attributes, and its
@@ -51,11 +55,15 @@ __all__ = [
     "PublicationError",
     "RegistrationError",
     "SIPError",
+    "SessionError",
+    "SessionFailed",
+    "SessionTerminated",
     "SubscriptionError",
     "TransactionCancelled",
     "TransactionError",
     "TransactionTimeout",
     "TransportError",
+    "WrongMoment",
 ]
 
 #: Headers whose values are, or hold, secrets: L{ParseError} does not show them.
@@ -298,6 +306,63 @@ class SubscriptionError(SIPError):
         self.response = response
         self.retryIn = retryIn
         super().__init__(reason)
+
+
+class SessionError(SIPError):
+    """Something that a call cannot do, or did not come to."""
+
+
+class SessionFailed(SessionError):
+    """
+    A call that was not accepted.
+
+    @ivar cause: What kept it from that: one of the texts of L{sipws.session.Cause}.
+    @ivar by: Who ended it: C{local}, C{remote}, or C{network}.
+    @ivar statusCode: The status code of the final response, its own or the
+        peer's; C{None}: there was none.
+    @ivar response: The peer's final response; C{None}: there was none.
+    """
+
+    def __init__(
+        self,
+        cause: str,
+        *,
+        by: str,
+        statusCode: int | None = None,
+        response: IncomingResponse | None = None,
+    ) -> None:
+        self.cause = cause
+        self.by = by
+        self.statusCode = statusCode
+        self.response = response
+        status = "" if statusCode is None else f" ({statusCode})"
+        super().__init__(f"the call was not accepted: {cause}{status}")
+
+
+class SessionTerminated(SessionError):
+    """
+    A call that is over.
+
+    @ivar cause: What ended it: one of the texts of L{sipws.session.Cause}.
+    """
+
+    def __init__(self, cause: str) -> None:
+        self.cause = cause
+        super().__init__(f"the call is over: {cause}")
+
+
+class WrongMoment(SessionError):
+    """
+    What cannot be done as the call is now.
+
+    @ivar wanted: What was to be done.
+    @ivar state: How the call, or its offer and answer, stands.
+    """
+
+    def __init__(self, wanted: str, state: str) -> None:
+        self.wanted = wanted
+        self.state = state
+        super().__init__(f"{wanted}: not while it is so: {state}")
 
 
 class LimitExceeded(SIPError):

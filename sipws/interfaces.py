@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "C",
     "IClientTransaction",
+    "ISessionDescriptionHandler",
     "ITransactionTables",
     "ITransport",
     "ITransportConfiguration",
@@ -133,3 +134,37 @@ class IUserAgent(Interface):
 
     def receiveRequest(request: IncomingRequest) -> None:
         """A request that passed the sanity check has arrived."""
+
+
+class ISessionDescriptionHandler(Interface):
+    """
+    What makes and takes the session descriptions of a session: where a media engine plugs in.
+
+    Each method may return a Deferred, or be a coroutine's function.
+    """
+
+    def makeOffer(session: Any) -> Any:
+        """
+        Make an offer (RFC 3264 section 5).
+
+        @param session: The L{sipws.session.Session}.
+        @return: A L{sipws.session.Description}.
+        """
+
+    def makeAnswer(session: Any, offer: Any) -> Any:
+        """
+        Make the answer to an offer of the peer's (RFC 3264 section 6).
+
+        @param offer: A L{sipws.session.Description}.
+        @return: A L{sipws.session.Description}.  Where it raises, the offer is refused with 488.
+        """
+
+    def takeAnswer(session: Any, answer: Any) -> Any:
+        """
+        Take the peer's answer to the last offer.
+
+        @param answer: A L{sipws.session.Description}.  Where it raises, the session is ended.
+        """
+
+    def closed(session: Any) -> Any:
+        """The session is over."""

@@ -36,6 +36,10 @@ ERRORS = {
     "PublicationError",
     "RegistrationError",
     "SIPError",
+    "SessionError",
+    "SessionFailed",
+    "SessionTerminated",
+    "WrongMoment",
     "SubscriptionError",
     "TransactionCancelled",
     "TransactionError",
@@ -44,6 +48,7 @@ ERRORS = {
 }
 
 INTERFACES = {
+    "ISessionDescriptionHandler",
     "IClientTransaction",
     "ITransactionTables",
     "ITransport",
@@ -53,6 +58,7 @@ INTERFACES = {
 }
 
 OTHERS = {
+    "Session",
     "Configuration",
     "IncomingRequest",
     "IncomingResponse",

@@ -124,8 +124,8 @@ class IUsages(Protocol):
     def discard(self, usage: IUsage) -> None:
         """Forget what has come to its end."""
 
-    def allow(self, *methods: str) -> None:
-        """Have Allow say that requests of these methods are taken, from now on."""
+    def allow(self, methods: Iterable[str], optionTags: Iterable[str] = ()) -> None:
+        """Have requests of these methods, and with these extensions, be taken from now on."""
 
     def attach(self, dialog: Dialog, usage: IUsage, transport: ITransport | None = None) -> None:
         """

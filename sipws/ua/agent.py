@@ -21,6 +21,7 @@ from sipws.interfaces import C as Constants
 from sipws.interfaces import ITransport, IUserAgent
 from sipws.transaction import Timers, Transactions
 from sipws.transport import NameResolver, Transport
+from sipws.ua.calls import Calling
 from sipws.ua.client import OnProvisional, Requester
 from sipws.ua.connection import transportOptions
 from sipws.ua.digest import DigestClient
@@ -57,7 +58,7 @@ _TIMERS = Timers()
 
 
 @implementer(IUserAgent)
-class UserAgent(EventState, Emitter):
+class UserAgent(Calling, EventState, Emitter):
     """
     A SIP user agent (RFC 3261 section 6) over WebSocket (RFC 7118).
 

@@ -28,7 +28,7 @@ from sipws.transaction import InviteServerTransaction, NonInviteServerTransactio
 from sipws.transaction.machines import State
 from sipws.ua.builtin import BUILT_IN
 from sipws.ua.events import loggerFor
-from sipws.ua.newcomers import NEWCOMERS
+from sipws.ua.newcomers import NEWCOMERS, Newcomer
 from sipws.ua.pausing import Pausing
 from sipws.ua.pending import Pending
 from sipws.ua.replies import Reply, finalResponse
@@ -115,10 +115,11 @@ class Dispatcher:
     def _usageMethods(self) -> list[str]:
         """List the methods of requests that calls and subscriptions take."""
         methods = [] if self.usages is None else [*self.usages.methods]
-        for newcomer in NEWCOMERS.values():
-            if self._ua.listeners(newcomer.event):
-                methods += newcomer.methods
-        return methods
+        return [*methods, *(method for newcomer in self._welcomed() for method in newcomer.methods)]
+
+    def _welcomed(self) -> list[Newcomer]:
+        """List what requests may begin, as the application listens for it."""
+        return [newcomer for newcomer in NEWCOMERS.values() if self._ua.listeners(newcomer.event)]
 
     def accept(self) -> str:
         """Give the value of Accept (RFC 3261 section 20.1): what the handlers declare, or anything."""
@@ -128,7 +129,10 @@ class Dispatcher:
 
     def supported(self) -> Collection[str]:
         """Give the option tags that are supported, in lower case."""
-        return [tag.lower() for tag in self.identity.configuration.extraSupported]
+        tags = [tag.lower() for tag in self.identity.configuration.extraSupported]
+        if self.usages is not None:
+            tags += self.usages.optionTags
+        return [*tags, *(tag for newcomer in self._welcomed() for tag in newcomer.optionTags)]
 
     def unanswered(self) -> int:
         """Count the requests whose handler has not answered."""

@@ -1,36 +1,15 @@
 """
-What a request outside of dialogs may begin, where the application listens for it.
+What requests outside of dialogs may begin, where the application listens for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-import attrs
-
-if TYPE_CHECKING:
-    from sipws.message import IncomingRequest
+from sipws.ua.calls import CALLS
+from sipws.ua.newcomer import Newcomer
 
 __all__ = ["NEWCOMERS", "Newcomer"]
 
-
-@attrs.frozen
-class Newcomer:
-    """
-    What the requests of a method begin.
-
-    @ivar event: The event of the user agent that tells of it: without a
-        listener there is no such thing.
-    @ivar receive: Takes such a request, with what usages have of the user agent
-        (L{sipws.dialog.IUsages}); returns what a handler may.
-    @ivar methods: The methods of requests that come with it.
-    """
-
-    event: str
-    receive: Callable[[Any, IncomingRequest], object]
-    methods: tuple[str, ...]
-
-
 #: By method.  A handler of the application's own goes before.
-NEWCOMERS: Final[dict[str, Newcomer]] = {}
+NEWCOMERS: Final[dict[str, Newcomer]] = {"INVITE": CALLS}

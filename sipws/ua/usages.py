@@ -72,6 +72,7 @@ class Usages:
     @ivar clock: What timers run on.
     @ivar dialogs: All dialogs.
     @ivar methods: The methods of requests that usages take.
+    @ivar optionTags: The option tags of extensions that they support, in lower case.
     """
 
     __slots__ = (
@@ -86,6 +87,7 @@ class Usages:
         "clock",
         "dialogs",
         "methods",
+        "optionTags",
     )
 
     def __init__(
@@ -96,6 +98,7 @@ class Usages:
         self._dispatcher = dispatcher
         self.clock = clock
         self.methods: tuple[str, ...] = ()
+        self.optionTags: tuple[str, ...] = ()
         self.dialogs = Dialogs(ua.configuration.maxDialogs, self._ended)
         # What is to be stopped; and, of each dialog, what shares it, and what its messages go on.
         self._open: dict[IUsage, None] = {}
@@ -131,9 +134,10 @@ class Usages:
         """Forget what has come to its end."""
         self._open.pop(usage, None)
 
-    def allow(self, *methods: str) -> None:
-        """Have Allow say that requests of these methods are taken, from now on."""
+    def allow(self, methods: Iterable[str], optionTags: Iterable[str] = ()) -> None:
+        """Have requests of these methods, and with these extensions, be taken from now on."""
         self.methods = tuple(dict.fromkeys((*self.methods, *methods)))
+        self.optionTags = tuple(dict.fromkeys((*self.optionTags, *optionTags)))
 
     def attach(self, dialog: Dialog, usage: IUsage, transport: ITransport | None = None) -> None:
         """Have a usage share a dialog."""
@@ -419,15 +423,19 @@ class Usages:
                 if dialog is not None:
                     self._safely(usage.connectionLost, dialog, error)
 
-    def stop(self) -> Deferred[Any]:
+    def stop(self) -> Deferred[None]:
         """
         End everything in order.
 
-        @return: A Deferred that fires when that is done.
+        @return: A Deferred that fires when that is done.  Cancelled, it fails, and waits for nobody.
         """
         self._isStopping = True
+        done: Deferred[None] = Deferred()
         endings = [self._safely(usage.stop) for usage in list(self._open)]
-        return DeferredList([ending for ending in endings if ending is not None], consumeErrors=True)
+        waiting = DeferredList([ending for ending in endings if ending is not None], consumeErrors=True)
+        # A list that is cancelled would take that for the end of each.
+        waiting.addCallback(lambda _: None if done.called else done.callback(None))
+        return done
 
     def close(self) -> None:
         """End everything at once."""

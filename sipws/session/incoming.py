@@ -1,0 +1,423 @@
+"""
+L{Incoming}: the peer's INVITE, and how we answer it (RFC 3261 section 13.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.python.failure import Failure
+
+from sipws.emitter import loggerFor
+from sipws.errors import LimitExceeded, NotConnected, ParseError, SIPError, WrongMoment
+from sipws.message import OutgoingResponse
+from sipws.session.leg import Leg
+from sipws.session.machine import INCOMING, Event, State
+from sipws.session.offeranswer import Negotiation
+from sipws.session.offeranswer import State as OfferState
+from sipws.session.offers import Offer
+from sipws.session.reliable import ReliableResponses
+from sipws.session.repeating import Repeating
+from sipws.session.tags import RELIABLE, requires, supports, withSupported
+from sipws.session.values import Cause, Description, Termination, descriptionOf
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+
+    from sipws.dialog import IUsages
+    from sipws.message import IncomingRequest
+    from sipws.session.core import Headers, SessionCore
+
+__all__ = ["Incoming"]
+
+_log = loggerFor("sip.session")
+
+#: RFC 3261 section 20.19: "between 0 and (2**32)-1" seconds; a timer of years is none.
+_LONGEST_EXPIRY = 86_400
+
+
+class Incoming:
+    """
+    The peer's INVITE.
+
+    @ivar machine: The state machine of a session that it asks for.
+    @ivar request: It.
+    @ivar remoteDescription: Its offer; C{None}: it has none.
+    @ivar success: Our 2xx; C{None}: there is none.
+    """
+
+    machine = INCOMING
+
+    def __init__(self, session: SessionCore, usages: IUsages, request: IncomingRequest) -> None:
+        self._session = session
+        self._usages = usages
+        self.request = request
+        self.remoteDescription = descriptionOf(request)
+        self._negotiation = Negotiation()
+        if self.remoteDescription is not None:
+            self._negotiation.receive()
+        self._leg: Leg | None = None
+        self._reliable: ReliableResponses | None = None
+        self._repeating: Repeating | None = None
+        self._expiry: IDelayedCall | None = None
+        self._refusal: tuple[int, str | None, list[tuple[str, object]]] = (480, None, [])
+        self._isAccepting = False
+        self.success: OutgoingResponse | None = None
+        # The last response that makes the dialog; and the 2xx that waits for a PRACK.
+        self._lastResponse: OutgoingResponse | None = None
+        self._pending: tuple[Description | None, list[tuple[str, object]]] | None = None
+
+    @property
+    def localDescription(self) -> Description | None:
+        """Ours, before there is a dialog: there is none."""
+        return None
+
+    def ring(self) -> None:
+        """Wait for our user's answer."""
+        self._usages.follow(self.request, self._cancelled, self._lost)
+        # RFC 3261 section 13.3.1: "If the request is an INVITE that contains an Expires header
+        # field, the UAS core sets a timer for the number of seconds indicated in the header field value."
+        try:
+            seconds = self.request.parseHeader("Expires")
+        except ParseError:
+            seconds = None
+        if isinstance(seconds, int) and seconds <= _LONGEST_EXPIRY:
+            self._expiry = self._usages.clock.callLater(seconds, self._expired)
+
+    def stop(self) -> None:
+        """The session is over: no timer is left."""
+        if self._reliable is not None:
+            self._reliable.stop()
+        if self._repeating is not None:
+            self._repeating.stop()
+        self._stopWaiting()
+
+    def _stopWaiting(self) -> None:
+        timer, self._expiry = self._expiry, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def _expired(self) -> None:
+        self._expiry = None
+        # "If the invitation expires before the UAS has generated a final response, a 487 (Request
+        # Terminated) response SHOULD be generated."
+        self.refuse(487, Termination(Cause.NO_ANSWER, "remote"))
+
+    def _cancelled(self, cancel: IncomingRequest) -> None:
+        ending = Termination(Cause.CANCELLED, "remote", None, cancel, cancel.getHeader("Reason"))
+        self.refuse(487, ending)
+
+    def _lost(self, error: SIPError) -> None:
+        # The user agent says so itself where it is being stopped.
+        if isinstance(error, NotConnected):
+            ending = Termination(Cause.STOPPED, "local")
+        else:
+            ending = Termination(Cause.CONNECTION, "network")
+        self.refuse(480, ending)
+
+    # Provisional responses.
+
+    def progress(
+        self,
+        statusCode: int,
+        reasonPhrase: str | None,
+        headers: Headers,
+        description: Description | None,
+        reliable: bool | None,
+    ) -> Deferred[None]:
+        """Answer it provisionally."""
+        if not 100 < statusCode < 200:
+            raise ValueError(f"statusCode: not 101 to 199: {statusCode}")
+        self._check(statusCode, reasonPhrase, headers)
+        isReliable = self._isReliable(description, reliable)
+        if description is not None:
+            try:
+                self._checkDescription(description, isReliable=isReliable)
+            except WrongMoment as error:
+                return fail(error)
+        if not isReliable:
+            self._session.follow(Event.PROVISIONAL, (statusCode, reasonPhrase, [*headers], description))
+            return succeed(None)
+        if self._reliable is None:
+            self._reliable = ReliableResponses(self._usages, self.request, self._notAcknowledged)
+
+        def transmit(number: int) -> OutgoingResponse | None:
+            further = [("Require", RELIABLE), ("RSeq", number), *headers]
+            self._session.follow(Event.PROVISIONAL, (statusCode, reasonPhrase, further, description))
+            return self._lastResponse if self._session.state == State.RINGING else None
+
+        return self._reliable.send(transmit).addCallback(self._prackTaken)
+
+    def _isReliable(self, description: Description | None, reliable: bool | None) -> bool:
+        if requires(self.request, RELIABLE):
+            # RFC 3262 section 3: "the UAS MUST send any non-100 provisional responses reliably".
+            return True
+        if not supports(self.request, RELIABLE):
+            if reliable:
+                raise ValueError("reliable: the peer does not support it (RFC 3262)")
+            return False
+        return description is not None if reliable is None else reliable
+
+    def _checkDescription(self, description: Description, *, isReliable: bool) -> None:
+        state = self._negotiation.state
+        if state == OfferState.NONE and not isReliable:
+            # RFC 3261 section 13.2.1: "the first [...] offer MUST be in a reliable non-failure message".
+            raise WrongMoment("an offer in a response that is not reliable", state)
+        if state == OfferState.OFFERED:
+            raise WrongMoment("a description", state)
+
+    def sendProvisional(
+        self, payload: tuple[int, str | None, list[tuple[str, object]], Description | None]
+    ) -> None:
+        """Send a provisional response."""
+        statusCode, reasonPhrase, headers, description = payload
+        if description is not None:
+            headers = [*headers, *description.disposition]
+        response = self._respond(statusCode, reasonPhrase, headers, description)
+        if response is None:
+            return
+        if description is not None and self._leg is not None:
+            if any(name == "RSeq" for name, _ in headers):
+                if self._leg.negotiation.state != OfferState.AGREED:
+                    self._leg.send(description)
+            else:
+                # What is not reliable is no answer yet, but it must be the same.
+                self._leg.local = description
+        self._session.emit("progress", response)
+
+    def _notAcknowledged(self) -> None:
+        # RFC 3262 section 3: "If a reliable provisional response is retransmitted for 64*T1 seconds
+        # without reception of a corresponding PRACK, the UAS SHOULD reject the original request with
+        # a 5xx response."
+        self.refuse(504, Termination(Cause.NO_ACK, "network"))
+
+    def receivePrack(self, request: IncomingRequest) -> object:
+        """Take the PRACK to a reliable provisional response."""
+        leg = self._leg
+        description = descriptionOf(request)
+        state = OfferState.NONE if leg is None else leg.negotiation.state
+        if self._reliable is None or not self._reliable.receive(request) or leg is None:
+            return 481
+        if description is None:
+            self._proceed()
+            return 200
+        if state == OfferState.OFFERED:
+            leg.receive(description)
+            self._session.took(leg)
+            self._proceed()
+            return 200
+        # RFC 3262 section 5: "If the UAC receives a reliable provisional response with an answer, it MAY
+        # generate an additional offer in the PRACK."
+        return self._answerPrack(leg, request, description)
+
+    def _answerPrack(self, leg: Leg, request: IncomingRequest, description: Description) -> object:
+        leg.receive(description)
+        answered: Deferred[object] = Deferred()
+
+        def accept(local: Description | None, headers: Headers) -> None:
+            assert local is not None
+            leg.send(local)
+            self._usages.respond(
+                request, 200, None, [*headers, *local.disposition], local.body, local.contentType
+            )
+            self._proceed()
+            answered.callback(None)
+
+        def reject(statusCode: int, reasonPhrase: str | None, headers: Headers) -> None:
+            leg.withdraw()
+            self._usages.respond(request, statusCode, reasonPhrase, headers)
+            self._proceed()
+            answered.callback(None)
+
+        self._session.put(Offer(request, description, accept, reject))
+        return answered
+
+    def _prackTaken(self, _: object) -> None:
+        return None
+
+    # The final response.
+
+    def accept(self, description: Description | None, headers: Headers) -> Deferred[Any]:
+        """Accept it."""
+        if self._isAccepting:
+            return fail(WrongMoment("to accept", "it is being accepted"))
+        self._check(200, None, headers)
+        given = [*headers]
+        if description is None and self._needsDescription():
+            self._isAccepting = True
+            return self._session.describe(self.remoteDescription).addCallbacks(
+                self._described, self._undescribed, callbackArgs=(given,)
+            )
+        return self._acceptWith(description, given)
+
+    def _needsDescription(self) -> bool:
+        return self._session.handler is not None and self._negotiation.state != OfferState.AGREED
+
+    def _described(self, description: Description | None, headers: list[tuple[str, object]]) -> Deferred[Any]:
+        self._isAccepting = False
+        if self._session.state != State.RINGING:
+            # It was given up meanwhile: that says why.
+            return self._session.confirmed.wait()
+        return self._acceptWith(description, headers)
+
+    def _undescribed(self, failure: Failure) -> Failure:
+        self._isAccepting = False
+        self.refuse(488, Termination(Cause.BAD_DESCRIPTION, "local", 488))
+        return failure
+
+    def _acceptWith(
+        self, description: Description | None, headers: list[tuple[str, object]]
+    ) -> Deferred[Any]:
+        try:
+            self._checkAnswer(description)
+        except WrongMoment as error:
+            return fail(error)
+        if self._reliable is not None and self._reliable.isWaiting:
+            # RFC 3262 section 3: "If [...] at least one of the unacknowledged reliable provisional responses
+            # contained a session description, the UAS MUST NOT send a 2xx final response until those
+            # provisional responses are acknowledged."
+            self._pending = (description, headers)
+            self._isAccepting = True
+        else:
+            self._session.follow(Event.SUCCESS, (description, headers))
+        return self._session.confirmed.wait()
+
+    def _proceed(self) -> None:
+        """Send the 2xx that waits for a PRACK, if there is one."""
+        pending, self._pending = self._pending, None
+        if pending is not None and self._session.state == State.RINGING:
+            # After the 200 to the PRACK.
+            self._expiry = self._expiry or self._usages.clock.callLater(0, self._acceptPending, pending)
+
+    def _acceptPending(self, pending: object) -> None:
+        self._expiry = None
+        self._isAccepting = False
+        self._session.follow(Event.SUCCESS, pending)
+
+    def _checkAnswer(self, description: Description | None) -> None:
+        state = self._negotiation.state
+        if description is None:
+            if state == OfferState.ASKED:
+                raise WrongMoment("to accept without an answer", state)
+        elif state in (OfferState.AGREED, OfferState.OFFERED):
+            raise WrongMoment("a description in the 2xx", state)
+
+    def sendSuccess(self, payload: tuple[Description | None, list[tuple[str, object]]]) -> None:
+        """Send the 2xx, and send it again until its ACK comes."""
+        description, headers = payload
+        self._stopWaiting()
+        if description is not None:
+            headers = [*headers, *description.disposition]
+        headers = withSupported(self._usages.configuration.extraSupported, headers)
+        response = self._respond(200, None, headers, description)
+        if response is None:
+            return
+        self.success = response
+        if description is not None and self._leg is not None:
+            self._leg.send(description)
+        timers = self._usages.timers
+        self._repeating = Repeating(self._usages, response, self._unacknowledged, timers.T2)
+
+    def _unacknowledged(self) -> None:
+        self._session.follow(Event.UNACKED, Termination(Cause.NO_ACK, "network"))
+
+    def receiveAck(self, request: IncomingRequest) -> None:
+        """Take the ACK to our 2xx."""
+        if self._repeating is None or not self._repeating.stop():
+            return
+        session, leg = self._session, self._leg
+        description = descriptionOf(request)
+        isAnswered = True
+        if leg is not None and leg.negotiation.state == OfferState.OFFERED:
+            isAnswered = description is not None
+            if description is not None:
+                leg.receive(description)
+                session.took(leg)
+        session.follow(Event.ACKED)
+        if not isAnswered:
+            # Section 13.2.2.4: "If the 2xx contains an offer [...], the ACK MUST carry an answer".
+            session.hangUp(Termination(Cause.BAD_DESCRIPTION, "remote", message=request), "SIP;cause=488")
+
+    def reject(
+        self,
+        statusCode: int,
+        reasonPhrase: str | None,
+        headers: Headers,
+        contacts: Iterable[object] = (),
+    ) -> None:
+        """Refuse it, as our user wants."""
+        if not 300 <= statusCode < 700:
+            raise ValueError(f"statusCode: not 300 to 699: {statusCode}")
+        places = [("Contact", _asContact(contact)) for contact in contacts]
+        further = [*places, *headers]
+        self._check(statusCode, reasonPhrase, further)
+        self.refuse(statusCode, Termination(Cause.REFUSED, "local", statusCode), reasonPhrase, further)
+
+    def refuse(
+        self,
+        statusCode: int,
+        ending: Termination,
+        reasonPhrase: str | None = None,
+        headers: Headers = (),
+    ) -> None:
+        """
+        Refuse it.
+
+        @param ending: Why.
+        """
+        self._refusal = (statusCode, reasonPhrase, [*headers])
+        self._session.follow(Event.FAILURE, ending)
+
+    def sendFailure(self) -> None:
+        """Send the refusal."""
+        self._stopWaiting()
+        statusCode, reasonPhrase, headers = self._refusal
+        self._usages.respond(self.request, statusCode, reasonPhrase, headers, establish=True)
+
+    # Responses.
+
+    def _check(self, statusCode: int, reasonPhrase: str | None, headers: Headers) -> None:
+        """Refuse what cannot be sent before anything changes."""
+        given = [*headers]
+        if given or reasonPhrase is not None:
+            OutgoingResponse(self.request, statusCode, reasonPhrase, given)
+
+    def _respond(
+        self,
+        statusCode: int,
+        reasonPhrase: str | None,
+        headers: Headers,
+        description: Description | None,
+    ) -> OutgoingResponse | None:
+        """
+        Send a response that makes the dialog.
+
+        @return: It; C{None}: there can be no dialog, and so no session.
+        """
+        body = b"" if description is None else description.body
+        contentType = None if description is None else description.contentType
+        try:
+            dialog, response = self._usages.respond(
+                self.request, statusCode, reasonPhrase, headers, body, contentType, establish=True
+            )
+        except (LimitExceeded, ParseError) as error:
+            _log.warn("a call cannot be taken: {error}", error=error)
+            code = 503 if isinstance(error, LimitExceeded) else 400
+            self._usages.respond(self.request, code, establish=True)
+            self._session.follow(Event.FAILURE, Termination(Cause.REFUSED, "local", code))
+            self._session.follow(Event.BROKEN, Termination(Cause.REFUSED, "local", code))
+            return None
+        self._lastResponse = response
+        if self._leg is None and dialog is not None:
+            self._leg = Leg(dialog, self._negotiation)
+            self._leg.remote = self.remoteDescription
+            self._session.legs.append(self._leg)
+            self._usages.attach(dialog, self._session, self.request.transport)
+        return response
+
+
+def _asContact(contact: object) -> str:
+    text = str(contact)
+    return text if "<" in text else f"<{text}>"

@@ -1,0 +1,113 @@
+"""
+L{Leg}: one dialog of a session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sipws.session.offeranswer import Event, Negotiation, State
+from sipws.session.values import Description
+
+if TYPE_CHECKING:
+    from sipws.dialog import Dialog
+
+__all__ = ["Leg"]
+
+
+class Leg:
+    """
+    One dialog of a session, with what is negotiated in it.
+
+    An INVITE that forks has one for each of those that answer it provisionally;
+    the session goes on in the one that accepts it first.
+
+    @ivar dialog: The dialog.
+    @ivar negotiation: Its offers and answers.
+    @ivar local: Our last description; C{None}: there is none.
+    @ivar remote: The peer's last description; C{None}: there is none.
+    @ivar isPreviewed: Whether that came in an unreliable provisional response
+        alone, so that our offer still waits for its answer.
+    @ivar lastRSeq: The number of the last reliable provisional response that came.
+    """
+
+    __slots__ = ("_agreed", "dialog", "isPreviewed", "lastRSeq", "local", "negotiation", "remote")
+
+    def __init__(self, dialog: Dialog, negotiation: Negotiation) -> None:
+        self.dialog = dialog
+        self.negotiation = negotiation
+        self.local: Description | None = None
+        self.remote: Description | None = None
+        self.isPreviewed = False
+        self.lastRSeq: int | None = None
+        self._agreed: tuple[Description | None, Description | None] = (None, None)
+
+    @property
+    def isFree(self) -> bool:
+        """Whether no offer waits for its answer."""
+        return self.negotiation.state in (State.NONE, State.AGREED)
+
+    def send(self, description: Description) -> str:
+        """
+        Take note of a description of ours that is to leave.
+
+        @return: Whether it is an offer or an answer, as of L{Negotiation.send}.
+        @raise WrongMoment: None may leave now.
+        """
+        event = self.negotiation.send()
+        self.local = description
+        self._note()
+        return event
+
+    def receive(self, description: Description) -> str:
+        """
+        Take note of a description of the peer's.
+
+        @return: Whether it is an offer or an answer, as of L{Negotiation.receive}.
+        @raise WrongMoment: None may come now.
+        """
+        event = self.negotiation.receive()
+        self.remote = description
+        self.isPreviewed = False
+        self._note()
+        return event
+
+    def preview(self, description: Description) -> None:
+        """Take note of what may be the answer, as it is in a response that is not reliable."""
+        # RFC 3261 section 13.2.1: "the UAC MUST treat the first session description it receives as
+        # the answer, and MUST ignore any session descriptions in subsequent responses".
+        if self.negotiation.state == State.OFFERED and not self.isPreviewed:
+            self.remote = description
+            self.isPreviewed = True
+
+    def settle(self) -> None:
+        """Take what was previewed for the answer: the 2xx has none."""
+        if self.isPreviewed:
+            self.negotiation.follow(Event.RECEIVE_ANSWER)
+            self.isPreviewed = False
+            self._note()
+
+    def withdraw(self) -> None:
+        """Take note that the offer that is open, if one is, came to nothing: what was agreed on holds."""
+        if not self.isFree:
+            self.negotiation.withdraw()
+            self.local, self.remote = self._agreed
+
+    def takeRSeq(self, number: int) -> bool:
+        """
+        Take note of a reliable provisional response.
+
+        @return: Whether it is the next; otherwise it is dropped.
+        """
+        # RFC 3262 section 4: "The UAC MUST maintain a sequence number that indicates the most recently
+        # received in-order reliable provisional response [...]. If the UAC receives another reliable
+        # provisional response to the same request, and its RSeq value is not one higher than the value
+        # of the sequence number, that response MUST NOT be acknowledged with a PRACK".
+        if self.lastRSeq is not None and number != self.lastRSeq + 1:
+            return False
+        self.lastRSeq = number
+        return True
+
+    def _note(self) -> None:
+        if self.negotiation.state == State.AGREED:
+            self._agreed = (self.local, self.remote)

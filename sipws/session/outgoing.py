@@ -1,0 +1,434 @@
+"""
+L{Outgoing}: our INVITE, and what comes of it (RFC 3261 section 13.2).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from twisted.python.failure import Failure
+
+from sipws.dialog.values import DialogID
+from sipws.emitter import loggerFor
+from sipws.errors import (
+    LimitExceeded,
+    ParseError,
+    SIPError,
+    TransactionCancelled,
+    TransactionTimeout,
+)
+from sipws.message import CSeq, RAck
+from sipws.session.leg import Leg
+from sipws.session.machine import OUTGOING, Event, State
+from sipws.session.offeranswer import Event as OfferEvent
+from sipws.session.offeranswer import Negotiation
+from sipws.session.offeranswer import State as OfferState
+from sipws.session.offers import Offer
+from sipws.session.tags import isReliable, withSupported
+from sipws.session.values import Cause, Description, Termination, descriptionOf
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+
+    from sipws.dialog import Dialog, ISending, IUsages
+    from sipws.message import URI, IncomingResponse, OutgoingRequest
+    from sipws.session.core import Headers, SessionCore
+
+__all__ = ["Invitation", "Outgoing"]
+
+_log = loggerFor("sip.session")
+
+
+@attrs.frozen
+class Invitation:
+    """
+    What an INVITE of ours is to be.
+
+    @ivar target: Whom it is for.
+    @ivar headers: Further headers.
+    @ivar description: Our offer; C{None}: the peer is asked for one.
+    @ivar deadline: Within how many seconds it may leave, as of C{UserAgent.request}.
+    @ivar noAnswerTimeout: After how many seconds it is given up; C{None}: never.
+    """
+
+    target: URI | str
+    headers: tuple[tuple[str, object], ...] = ()
+    description: Description | None = None
+    deadline: float | None = None
+    noAnswerTimeout: float | None = None
+
+
+class Outgoing:
+    """
+    Our INVITE.
+
+    @ivar machine: The state machine of a session that it asks for.
+    """
+
+    machine = OUTGOING
+
+    #: The 2xx comes with the event.
+    success = None
+
+    def __init__(self, session: SessionCore, usages: IUsages, invitation: Invitation) -> None:
+        """
+        @raise ValueError: The INVITE cannot be as it is given.
+        """
+        self._session = session
+        self._usages = usages
+        self._invitation = invitation
+        self._sending: ISending | None = None
+        self._request = self._build()
+        # The ACK that was sent, and is sent again with each repetition of the 2xx; the forks that
+        # were ended; and the timers.
+        self._acknowledged: tuple[Dialog, Description | None] | None = None
+        self._known: set[DialogID] = set()
+        self._noAnswer: IDelayedCall | None = None
+        self._forking: IDelayedCall | None = None
+        self._isStarting = False
+
+    def _build(self) -> OutgoingRequest:
+        invitation, description = self._invitation, self._invitation.description
+        disposition = [] if description is None else description.disposition
+        return self._usages.build(
+            "INVITE",
+            invitation.target,
+            withSupported(self._usages.configuration.extraSupported, [*invitation.headers, *disposition]),
+            b"" if description is None else description.body,
+            None if description is None else description.contentType,
+        )
+
+    @property
+    def request(self) -> OutgoingRequest:
+        """The INVITE as it was sent last."""
+        return self._request if self._sending is None else self._sending.request
+
+    @property
+    def localDescription(self) -> Description | None:
+        """Our offer."""
+        return self._invitation.description
+
+    @property
+    def remoteDescription(self) -> Description | None:
+        """The peer's, before there is a dialog: there is none."""
+        return None
+
+    def invite(self) -> None:
+        """Send it, with the handler's offer where there is a handler, and no offer."""
+        if self._session.handler is None or self._invitation.description is not None:
+            self._send()
+            return
+        self._session.describe(None).addCallbacks(self._offerMade, self._offerNotMade)
+
+    def _offerMade(self, description: Description | None) -> None:
+        session = self._session
+        if session.state != State.CALLING:
+            # It was given up meanwhile.
+            session.follow(Event.FAILURE, Termination(Cause.CANCELLED, "local"))
+            return
+        self._invitation = attrs.evolve(self._invitation, description=description)
+        self._request = self._build()
+        self._send()
+
+    def _offerNotMade(self, failure: Failure) -> None:
+        _log.failure("the session description handler made no offer", failure)
+        self._later(Termination(Cause.BAD_DESCRIPTION, "local"))
+
+    def _later(self, ending: Termination) -> None:
+        """Tell of a failure when there is somebody who can be told: nobody has been given the session yet."""
+        self._usages.clock.callLater(0, self._session.follow, Event.FAILURE, ending)
+
+    def _send(self) -> None:
+        self._isStarting = True
+        self._sending = self._usages.send(
+            self._request,
+            onProvisional=self._provisional,
+            onAccepted=self._further,
+            deadline=self._invitation.deadline,
+        )
+        self._sending.result.addCallbacks(self._final, self._failed)
+        self._isStarting = False
+        timeout = self._invitation.noAnswerTimeout
+        if timeout is not None and self._session.state == State.CALLING:
+            self._noAnswer = self._usages.clock.callLater(timeout, self._unanswered)
+
+    def cancel(self, headers: Headers) -> None:
+        """Give it up."""
+        self._stopWaiting()
+        if self._sending is not None:
+            self._sending.cancel(headers)
+
+    def stop(self) -> None:
+        """The session is over: no timer of its own is left, but for the one that ends its other branches."""
+        self._stopWaiting()
+        self._endBranches()
+
+    def _stopWaiting(self) -> None:
+        timer, self._noAnswer = self._noAnswer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def _unanswered(self) -> None:
+        self._noAnswer = None
+        self._session.hangUp(Termination(Cause.NO_ANSWER, "local"))
+
+    # Provisional responses.
+
+    def _provisional(self, response: IncomingResponse) -> None:
+        if response.statusCode == 100:
+            return
+        leg = self._legFor(response)
+        if leg is not None and not self._takeProvisional(leg, response):
+            return
+        self._session.follow(Event.PROVISIONAL, response)
+
+    def _takeProvisional(self, leg: Leg, response: IncomingResponse) -> bool:
+        """
+        Take what a provisional response has for its dialog.
+
+        @return: Whether it is to be told of: not if it has come before.
+        """
+        description = descriptionOf(response)
+        if not isReliable(response):
+            if description is not None:
+                leg.preview(description)
+            return True
+        try:
+            number = int(response.parseHeader("RSeq"))
+        except (ParseError, TypeError) as error:
+            _log.warn("a reliable response without its number is dropped: {error}", error=error)
+            return False
+        if not leg.takeRSeq(number):
+            return False
+        if description is None or not self._isNews(leg, description):
+            self._acknowledgeProvisional(leg, number, response, None)
+        else:
+            self._offered(
+                leg,
+                description,
+                response,
+                lambda answer: self._acknowledgeProvisional(leg, number, response, answer),
+            )
+        return True
+
+    def _isNews(self, leg: Leg, description: Description) -> bool:
+        """
+        Take a description in a response.
+
+        @return: Whether it is an offer, which wants an answer.
+        """
+        if leg.negotiation.state not in (OfferState.NONE, OfferState.OFFERED):
+            # RFC 3261 section 13.2.1: it "MUST ignore any session descriptions in subsequent responses".
+            return False
+        if leg.receive(description) == OfferEvent.RECEIVE_OFFER:
+            return True
+        self._session.took(leg)
+        return False
+
+    def _offered(self, leg: Leg, description: Description, response: IncomingResponse, answer: Any) -> None:
+        """Have the peer's offer in a response be answered, in what acknowledges the response."""
+
+        def accept(local: Description | None, _: object) -> None:
+            assert local is not None
+            leg.send(local)
+            answer(local)
+
+        def reject(*_: object) -> None:
+            # RFC 6337 section 3.2: an offer in a response cannot be refused: the session is ended.
+            leg.withdraw()
+            answer(None)
+            self._session.hangUp(Termination(Cause.BAD_DESCRIPTION, "local"), "SIP;cause=488")
+
+        self._session.put(Offer(response, description, accept, reject))
+
+    def _acknowledgeProvisional(
+        self, leg: Leg, number: int, response: IncomingResponse, answer: Description | None
+    ) -> None:
+        """Send the PRACK to a reliable provisional response (RFC 3262 section 4)."""
+        rack = RAck(number, CSeq(response.cseq, "INVITE"))
+        headers = [("RAck", rack), *([] if answer is None else answer.disposition)]
+        body = b"" if answer is None else answer.body
+        contentType = None if answer is None else answer.contentType
+        try:
+            sending = self._usages.sendWithin(leg.dialog, "PRACK", headers, body, contentType)
+        except ValueError as error:
+            _log.warn("no PRACK: {error}", error=error)
+            return
+        self._session.watch(sending.result).addErrback(self._noMatter)
+
+    def _noMatter(self, failure: Failure) -> None:
+        if failure.check(SIPError) is None:
+            _log.failure("a PRACK came to nothing", failure)
+
+    # The final response.
+
+    def _final(self, response: IncomingResponse) -> None:
+        self._stopWaiting()
+        if response.statusCode < 300:
+            self._accepted(response)
+            return
+        self._note(response)
+        by = "local" if self._session.state == State.CANCELLING else "remote"
+        ending = Termination(Cause.REFUSED, by, response.statusCode, response, response.getHeader("Reason"))
+        self._session.follow(Event.FAILURE, ending)
+
+    def _failed(self, failure: Failure) -> None:
+        self._stopWaiting()
+        for leg in list(self._session.legs):
+            # RFC 3261 section 13.2.2.3 for what gets no final response, too.
+            leg.dialog.fail()
+        if failure.check(TransactionTimeout) is not None:
+            cause = Cause.TIMEOUT
+        elif failure.check(TransactionCancelled) is not None:
+            cause = Cause.CANCELLED
+        elif failure.check(SIPError) is not None:
+            cause = Cause.CONNECTION
+        else:
+            _log.failure("an INVITE came to nothing", failure)
+            cause = Cause.CONNECTION
+        ending = Termination(cause, "network")
+        if self._isStarting:
+            self._later(ending)
+        else:
+            self._session.follow(Event.FAILURE, ending)
+
+    def _accepted(self, response: IncomingResponse) -> None:
+        session = self._session
+        leg = self._legFor(response)
+        if leg is None:
+            # There is no way to acknowledge it, or to end what the peer takes for a session.
+            session.follow(
+                Event.FAILURE, Termination(Cause.BAD_MESSAGE, "remote", response.statusCode, response)
+            )
+            return
+        self._known.add(leg.dialog.id)
+        description = descriptionOf(response)
+        asks = description is not None and self._isNews(leg, description)
+        leg.settle()
+        session.follow(Event.SUCCESS, response)
+        if session.state != State.ACCEPTED:
+            return
+        if len(session.legs) > 1:
+            self._forking = self._usages.clock.callLater(64 * self._usages.timers.T1, self._endBranches)
+        if asks and description is not None:
+            self._offered(leg, description, response, self._acknowledge)
+        elif leg.isFree:
+            self._acknowledge(None)
+        else:
+            # RFC 3261 section 13.2.1: "If the initial offer is in an INVITE, the answer MUST be in a
+            # reliable non-failure message from UAS back to UAC".
+            session.hangUp(Termination(Cause.BAD_DESCRIPTION, "remote", message=response), "SIP;cause=488")
+
+    def adopt(self, response: IncomingResponse) -> Leg | None:
+        """Give the leg of the 2xx: the session goes on in it."""
+        dialog = self._usages.dialogs.find(DialogID.ofResponse(response))
+        return None if dialog is None else self._session.legOf(dialog)
+
+    def sendAck(self) -> None:
+        """Acknowledge the 2xx, with nothing."""
+        if self._acknowledged is None:
+            self._transmitAck(self._session.leg, None)
+
+    def _acknowledge(self, answer: Description | None) -> None:
+        """Acknowledge the 2xx: with that there is a session."""
+        if self._session.state == State.ACCEPTED:
+            self._transmitAck(self._session.leg, answer)
+            self._session.follow(Event.ACKED)
+
+    def _transmitAck(self, leg: Leg | None, answer: Description | None) -> None:
+        if leg is not None:
+            self._acknowledged = (leg.dialog, answer)
+            self._repeatAck()
+
+    def _repeatAck(self) -> None:
+        if self._acknowledged is None:
+            return
+        dialog, answer = self._acknowledged
+        try:
+            self._sendAckWithin(dialog, answer)
+        except ValueError as error:
+            _log.warn("no ACK: {error}", error=error)
+
+    def _sendAckWithin(self, dialog: Dialog, answer: Description | None) -> None:
+        if answer is None:
+            self._usages.acknowledge(dialog, self.request)
+        else:
+            headers, body = answer.disposition, answer.body
+            self._usages.acknowledge(dialog, self.request, headers, body, answer.contentType)
+
+    # More than one 2xx.
+
+    def _further(self, response: IncomingResponse) -> None:
+        """
+        Take a 2xx that is not the first: the same again, or that of another branch.
+
+        RFC 3261 section 13.2.2.4: "If, after acknowledging any 2xx response to
+        an INVITE, the UAC does not want to continue with that dialog, then the
+        UAC MUST terminate the dialog by sending a BYE request".
+        """
+        dialogID = DialogID.ofResponse(response)
+        if self._acknowledged is not None and dialogID == self._acknowledged[0].id:
+            self._repeatAck()
+        elif dialogID not in self._known:
+            self._dismiss(response, dialogID)
+
+    def _dismiss(self, response: IncomingResponse, dialogID: DialogID) -> None:
+        leg = self._legFor(response)
+        if leg is None:
+            return
+        self._known.add(dialogID)
+        dialog = leg.dialog
+        self._session.legs.remove(leg)
+        self._sendAckWithin(dialog, None)
+        sending = self._usages.sendWithin(dialog, "BYE")
+        sending.result.addBoth(lambda _: self._usages.detach(dialog, self._session))
+        self._session.emit("forked", response)
+
+    def _endBranches(self) -> None:
+        """
+        End the dialogs of branches that have not accepted.
+
+        Section 13.2.2.4: "If early dialogs exist for which no 2xx has come,
+        they are terminated" 64*T1 after the first 2xx.
+        """
+        timer, self._forking = self._forking, None
+        if timer is None:
+            return
+        if timer.active():
+            timer.cancel()
+        for leg in list(self._session.legs):
+            if leg is not self._session.leg:
+                leg.dialog.fail()
+
+    # Dialogs.
+
+    def _legFor(self, response: IncomingResponse) -> Leg | None:
+        """Give the leg of a response, which may be new; C{None}: it makes no dialog."""
+        session = self._session
+        try:
+            dialog = self._note(response)
+        except (ParseError, ValueError, LimitExceeded) as error:
+            _log.warn("a {status} makes no dialog: {error}", status=response.statusCode, error=error)
+            return None
+        if dialog is None:
+            return None
+        leg = session.legOf(dialog)
+        if leg is None:
+            offered = self._invitation.description
+            leg = Leg(dialog, Negotiation())
+            if offered is not None:
+                leg.send(offered)
+            session.legs.append(leg)
+            self._usages.attach(dialog, session, response.transport)
+        return leg
+
+    def _note(self, response: IncomingResponse) -> Dialog | None:
+        transport: Any = response.transport
+        request = self.request
+        isSecure = str(request.requestURI).lower().startswith("sips:")
+        return self._usages.dialogs.receiveResponse(
+            response,
+            request.getHeader("Contact") or "",
+            secure=isSecure and transport is not None and transport.viaTransport == "WSS",
+        )

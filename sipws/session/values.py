@@ -1,0 +1,116 @@
+"""
+What a session consists of, and ends with, as values.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    from sipws.message import IncomingMessage, IncomingResponse
+
+__all__ = ["SDP", "Cause", "Description", "Termination", "descriptionOf"]
+
+#: The type of most session descriptions (RFC 4566).
+SDP: Final = "application/sdp"
+
+
+class Cause:
+    """What ended a session, or kept it from coming about."""
+
+    #: Our user hung up, or gave it up before it was accepted.
+    HUNG_UP: Final = "hung up"
+    CANCELLED: Final = "cancelled"
+    #: Nobody accepted it in time.
+    NO_ANSWER: Final = "no answer"
+    #: The final response of the peer, or ours, was no 2xx.
+    REFUSED: Final = "refused"
+    #: There was no final response.
+    TIMEOUT: Final = "no response"
+    #: The INVITE could not be sent, or the connection was lost with what was under way on it.
+    CONNECTION: Final = "connection lost"
+    #: Our 2xx was not acknowledged.
+    NO_ACK: Final = "no ACK"
+    #: The peer's description, or the lack of it, cannot be made sense of.
+    BAD_DESCRIPTION: Final = "no session description that can be used"
+    #: The peer's message cannot be made sense of.
+    BAD_MESSAGE: Final = "malformed message"
+    #: The peer knows nothing of the dialog (any more).
+    DIALOG: Final = "the peer has no such dialog"
+    #: Another session has taken its place (RFC 3891).
+    REPLACED: Final = "replaced"
+    #: It was not refreshed in time (RFC 4028).
+    EXPIRED: Final = "not refreshed"
+    #: The user agent was stopped.
+    STOPPED: Final = "the user agent was stopped"
+
+
+@attrs.frozen
+class Description:
+    """
+    A session description: opaque octets, and their type.
+
+    @ivar body: The octets.
+    @ivar contentType: Their type.
+    """
+
+    body: bytes
+    contentType: str = SDP
+
+    @classmethod
+    def of(cls, body: bytes | str, contentType: str = SDP) -> Description | None:
+        """Make one of what a caller gives; C{None} of nothing."""
+        octets = body.encode() if isinstance(body, str) else body
+        return cls(octets, contentType) if octets else None
+
+    @property
+    def disposition(self) -> list[tuple[str, object]]:
+        """The headers that say what it is, beside its type."""
+        # RFC 3261 section 20.11: "If the Content-Disposition header field is missing, bodies of
+        # Content-Type application/sdp imply the disposition "session", while other content types
+        # imply "render"."
+        return [] if _isSDP(self.contentType) else [("Content-Disposition", "session")]
+
+
+@attrs.frozen
+class Termination:
+    """
+    The end of a session.
+
+    @ivar cause: What ended it: one of the texts of L{Cause}.
+    @ivar by: Who did: C{local}, C{remote}, or C{network}.
+    @ivar statusCode: The status code of a response that ended it; C{None}: none did.
+    @ivar message: The peer's message that ended it; C{None}: none did.
+    @ivar reason: What Reason (RFC 3326) said; C{None}: it was not there.
+    """
+
+    cause: str
+    by: str
+    statusCode: int | None = None
+    message: IncomingMessage | None = attrs.field(default=None, repr=False)
+    reason: str | None = None
+
+    @property
+    def response(self) -> IncomingResponse | None:
+        """The peer's response that ended it; C{None}: none did."""
+        message = self.message
+        return message if message is not None and hasattr(message, "statusCode") else None  # type: ignore[return-value]
+
+
+def descriptionOf(message: IncomingMessage) -> Description | None:
+    """Give the session description in a message; C{None} where it has none."""
+    if not message.body:
+        return None
+    contentType = message.contentType or SDP
+    disposition = message.getHeader("Content-Disposition")
+    if disposition is None:
+        return Description(message.body, contentType) if _isSDP(contentType) else None
+    kind = disposition.partition(";")[0].strip().lower()
+    # RFC 3959 adds "early-session", which is no part of this offer and answer.
+    return Description(message.body, contentType) if kind == "session" else None
+
+
+def _isSDP(contentType: str) -> bool:
+    return contentType.partition(";")[0].strip().lower() == SDP
