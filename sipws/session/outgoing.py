@@ -196,19 +196,20 @@ class Outgoing:
             return True
         try:
             number = int(response.parseHeader("RSeq"))
+            rack = RAck(number, CSeq(response.cseq, "INVITE"))
         except (ParseError, TypeError) as error:
             _log.warn("a reliable response without its number is dropped: {error}", error=error)
             return False
         if not leg.takeRSeq(number):
             return False
         if description is None or not self._isNews(leg, description):
-            self._acknowledgeProvisional(leg, number, response, None)
+            self._acknowledgeProvisional(leg, rack, None)
         else:
             self._offered(
                 leg,
                 description,
                 response,
-                lambda answer: self._acknowledgeProvisional(leg, number, response, answer),
+                lambda answer: self._acknowledgeProvisional(leg, rack, answer),
             )
         return True
 
@@ -242,11 +243,8 @@ class Outgoing:
 
         self._session.put(Offer(response, description, accept, reject))
 
-    def _acknowledgeProvisional(
-        self, leg: Leg, number: int, response: IncomingResponse, answer: Description | None
-    ) -> None:
+    def _acknowledgeProvisional(self, leg: Leg, rack: RAck, answer: Description | None) -> None:
         """Send the PRACK to a reliable provisional response (RFC 3262 section 4)."""
-        rack = RAck(number, CSeq(response.cseq, "INVITE"))
         headers = [("RAck", rack), *([] if answer is None else answer.disposition)]
         body = b"" if answer is None else answer.body
         contentType = None if answer is None else answer.contentType

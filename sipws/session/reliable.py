@@ -14,6 +14,8 @@ from sipws.errors import ParseError
 from sipws.session.repeating import Repeating
 
 if TYPE_CHECKING:
+    from twisted.internet.interfaces import IDelayedCall
+
     from sipws.dialog import IUsages
     from sipws.message import IncomingRequest, OutgoingResponse
 
@@ -27,7 +29,7 @@ class ReliableResponses:
     @ivar isWaiting: Whether one of them is not acknowledged.
     """
 
-    __slots__ = ("_current", "_invite", "_number", "_onTimeout", "_queue", "_repeating", "_usages")
+    __slots__ = ("_current", "_invite", "_number", "_onTimeout", "_queue", "_repeating", "_timer", "_usages")
 
     def __init__(self, usages: IUsages, invite: IncomingRequest, onTimeout: Callable[[], object]) -> None:
         """
@@ -40,6 +42,7 @@ class ReliableResponses:
         # RECOMMENDED that the initial value be chosen uniformly between 1 and 2**31 - 1."
         self._number = 1 + int(usages.random.random() * (2**31 - 2))
         self._repeating: Repeating | None = None
+        self._timer: IDelayedCall | None = None
         self._current: Deferred[IncomingRequest] | None = None
         self._queue: deque[tuple[Callable[[int], OutgoingResponse | None], Deferred[IncomingRequest]]] = (
             deque()
@@ -91,13 +94,17 @@ class ReliableResponses:
         self._stop()
         self._number += 1
         current.callback(prack)
-        self._next()
+        if self._queue:
+            # After the 2xx to the PRACK.
+            self._timer = self._usages.clock.callLater(0, self._next)
         return True
 
     def stop(self) -> None:
         """None is of use any more."""
         self._stop()
         self._queue.clear()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
 
     def _stop(self) -> None:
         repeating, self._repeating = self._repeating, None

@@ -1,0 +1,172 @@
+"""INVITEs that fork: several early dialogs, several 2xx (RFC 3261 sections 12.1, 13.2.2.4; RFC 6026)."""
+
+from __future__ import annotations
+
+from tests.session.pair import ANSWER, OFFER, Lone
+from tests.ua.fakes import outcome
+
+
+def early(lone: Lone) -> int:
+    """Count the dialogs of the user agent."""
+    return len(lone.party.ua.usages.dialogs)
+
+
+class TestEarlyDialogs:
+    def test_eachBranchIsADialog(self) -> None:
+        lone = Lone()
+        caller = lone.party.call()
+        invite = lone.take()
+        for tag in ("bob", "carol", "bob"):
+            lone.answer(invite, 180, tag=tag)
+        assert early(lone) == len(caller.legs) == 2
+        assert lone.party.take() == ["progress", "progress", "progress"]
+        lone.answer(invite, 486, tag="carol")
+        # RFC 3261 section 12.3: a final response other than 2xx ends all of them.
+        assert early(lone) == 0
+        lone.finish()
+
+    def test_theOneThatAcceptsIsTheSession(self) -> None:
+        lone = Lone()
+        caller = lone.party.call()
+        invite = lone.take()
+        for tag in ("bob", "carol", "dave"):
+            lone.answer(invite, 180, tag=tag)
+        lone.answer(invite, 200, body=ANSWER, tag="carol")
+        ack = lone.take()
+        assert (ack.method, ack.toTag, ack.requestURIText) == (
+            "ACK",
+            "carol",
+            "sip:carol@carol.invalid;transport=ws",
+        )
+        assert caller.dialog is not None
+        assert caller.dialog.id.remoteTag == "carol"
+        assert early(lone) == 3
+        # Section 13.2.2.4: the others are ended 64*T1 after the first 2xx.
+        lone.clock.advance(32)
+        assert early(lone) == 1
+        lone.finish()
+
+    def test_aResponseWithoutATagMakesNone(self) -> None:
+        lone = Lone()
+        lone.party.call()
+        invite = lone.take()
+        lone.transport.receive(
+            "\r\n".join(
+                [
+                    "SIP/2.0 180 Ringing",
+                    *(
+                        f"{name}: {invite.getHeader(name)}"
+                        for name in ("Via", "From", "To", "Call-ID", "CSeq")
+                    ),
+                    "Content-Length: 0",
+                    "",
+                    "",
+                ]
+            )
+        )
+        assert early(lone) == 0
+        assert lone.party.take() == ["progress"]
+        lone.finish()
+
+    def test_theLimitOfDialogsKeepsTheCallGoing(self) -> None:
+        lone = Lone(maxDialogs=1)
+        caller = lone.party.call()
+        invite = lone.take()
+        for tag in ("bob", "carol"):
+            lone.answer(invite, 180, tag=tag)
+        assert early(lone) == 1
+        lone.answer(invite, 200, body=ANSWER)
+        assert caller.state == "confirmed"
+        lone.finish()
+
+
+class TestMoreThanOne2xx:
+    def test_theOthersAreAcknowledgedAndEnded(self) -> None:
+        lone = Lone()
+        caller = lone.party.call()
+        invite = lone.take()
+        lone.answer(invite, 200, body=ANSWER)
+        lone.answer(invite, 200, body=ANSWER, tag="carol")
+        first, second, bye = lone.transport.takeAll()
+        assert [(each.method, each.toTag) for each in (first, second, bye)] == [
+            ("ACK", "bob"),
+            ("ACK", "carol"),
+            ("BYE", "carol"),
+        ]
+        lone.answer(bye, 200)
+        assert early(lone) == 1
+        assert lone.party.take() == ["accepted", "confirmed", "forked"]
+        assert caller.state == "confirmed"
+        lone.finish()
+
+    def test_aRepeatedOneOfTheseIsLeftAlone(self) -> None:
+        lone = Lone()
+        lone.party.call()
+        invite = lone.take()
+        lone.answer(invite, 200, body=ANSWER)
+        lone.answer(invite, 200, body=ANSWER, tag="carol")
+        lone.answer(lone.transport.takeAll()[-1], 200)
+        lone.answer(invite, 200, body=ANSWER, tag="carol")
+        assert lone.sent() == []
+        assert early(lone) == 1
+        lone.finish()
+
+    def test_theyAreEndedWhereTheSessionIsOverToo(self) -> None:
+        lone = Lone()
+        caller = lone.party.call()
+        invite = lone.take()
+        lone.answer(invite, 200, body=ANSWER)
+        over = outcome(caller.bye())
+        lone.answer(lone.transport.takeAll()[-1], 200)
+        assert len(over) == 1
+        lone.answer(invite, 200, body=ANSWER, tag="carol")
+        ack, bye = lone.transport.takeAll()
+        assert (ack.method, bye.method, bye.toTag) == ("ACK", "BYE", "carol")
+        lone.answer(bye, 200)
+        # And one of the session that is over makes no new one.
+        lone.answer(invite, 200, body=ANSWER)
+        assert lone.sent() == []
+        assert early(lone) == 0
+        lone.finish()
+
+    def test_aCancelledCallThatIsAcceptedTwice(self) -> None:
+        lone = Lone()
+        caller = lone.party.call()
+        invite = lone.take()
+        lone.answer(invite, 180)
+        caller.cancel()
+        lone.answer(lone.take(), 200)
+        for tag in ("bob", "carol"):
+            lone.answer(invite, 200, body=ANSWER, tag=tag)
+        sent = lone.transport.takeAll()
+        assert [(each.method, each.toTag) for each in sent] == [
+            ("ACK", "bob"),
+            ("BYE", "bob"),
+            ("ACK", "carol"),
+            ("BYE", "carol"),
+        ]
+        for bye in sent[1::2]:
+            lone.answer(bye, 200)
+        assert early(lone) == 0
+        lone.finish()
+
+
+def test_eachBranchHasItsOwnNegotiation() -> None:
+    lone = Lone()
+    caller = lone.party.call(body="")
+    caller.on("offer", lambda offer: offer.accept(f"answer to {offer.body.decode()}"))
+    invite = lone.take()
+    for number, tag in enumerate(("bob", "carol"), 1):
+        lone.answer(invite, 183, ("Require", "100rel"), ("RSeq", number), body=f"{OFFER} {tag}", tag=tag)
+    first, second = lone.transport.takeAll()
+    assert [(each.method, each.toTag, each.body) for each in (first, second)] == [
+        ("PRACK", "bob", f"answer to {OFFER} bob".encode()),
+        ("PRACK", "carol", f"answer to {OFFER} carol".encode()),
+    ]
+    for prack in (first, second):
+        lone.answer(prack, 200)
+    lone.answer(invite, 200, tag="carol")
+    assert lone.sent() == ["ACK"]
+    assert caller.remoteDescription is not None
+    assert caller.remoteDescription.body == f"{OFFER} carol".encode()
+    lone.finish()
