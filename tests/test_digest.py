@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 
 from sipws.digest import (
+    DigestSession,
     DigestVerifier,
     Verdict,
     findAlgorithm,
     keyOf,
     requestDigest,
+    responseDigest,
     sessionKey,
     userHash,
 )
-from sipws.message import Challenge, Credentials
+from sipws.message import AuthenticationInfo, Challenge, Credentials
 
 
 def respond(
@@ -149,6 +151,18 @@ class TestComputing:
         expected = H(f"{H(b'a:r:pw')}:n:00000001:c:auth-int:{a2}".encode())
         assert respond("MD5", "a", "r", "pw", "MESSAGE", b"hi", **common) == expected
         assert respond("MD5", "a", "r", "pw", "MESSAGE", b"ho", **common) != expected
+
+    @pytest.mark.parametrize(("qop", "a2"), [("auth", ":sip:a"), ("auth-int", ":sip:a:{}")])
+    def test_theServersProofHasNoMethod(self, qop: str, a2: str) -> None:
+        # RFC 7616 section 3.5: 'A2 = ":" request-uri', and 'A2 = ":" request-uri ":" H(entity-body)'.
+        def md5(text: str) -> str:
+            return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+        found = findAlgorithm("MD5")
+        assert found is not None
+        parameters = {"nonce": "n", "nc": "00000001", "cnonce": "c", "qop": qop, "uri": "sip:a"}
+        expected = md5(f"key:n:00000001:c:{qop}:{md5(a2.format(md5('body')))}")
+        assert responseDigest(found, "key", parameters.get, b"body") == expected
 
     def test_textIsHashedAsUTF8(self) -> None:
         algorithm = findAlgorithm("MD5")
@@ -431,3 +445,85 @@ class TestMemory:
         for _ in range(10):
             server.verify(server.answer(server.challenge(), "guess"))
         assert "0 nonces" in repr(server.verifier)
+
+
+class TestProtection:
+    """The qualities of protection that are offered (RFC 7616 section 3.3)."""
+
+    def test_theyAreInTheChallenge(self) -> None:
+        (challenge, _) = Server(qop=("auth", "auth-int")).verifier.makeChallenges()
+        assert 'qop="auth,auth-int"' in str(challenge)
+
+    @pytest.mark.parametrize("qop", [(), ("auth", "none")])
+    def test_othersCannotBeOffered(self, qop: tuple[str, ...]) -> None:
+        with pytest.raises(ValueError, match="cannot offer the qop"):
+            Server(qop=qop)
+
+    @pytest.mark.parametrize(("body", "verdict"), [(b"hello", Verdict.ACCEPTED), (b"hallo", Verdict.REFUSED)])
+    def test_authIntCoversTheBody(self, body: bytes, verdict: Verdict) -> None:
+        server = Server(qop=("auth-int",))
+        session = sessionOf(server)
+        credentials = session.credentials("MESSAGE", "sip:bob@example.test", b"hello")
+        assert credentials.parameters["qop"] == "auth-int"
+        assert server.verify(credentials, method="MESSAGE", body=body) is verdict
+
+    def test_whatIsNotOfferedIsRefused(self) -> None:
+        credentials = sessionOf(Server(qop=("auth-int",))).credentials("MESSAGE", "sip:bob@example.test", b"")
+        assert Server().verify(credentials, method="MESSAGE") is Verdict.REFUSED
+
+
+def sessionOf(server: Server, password: str = "alicepw", algorithm: str = "SHA-256") -> DigestSession:
+    """Begin what a client keeps of a challenge."""
+    found = findAlgorithm(algorithm)
+    assert found is not None
+    return DigestSession(found, server.challenge(algorithm), "alice", password, "cnonce")
+
+
+class TestInfo:
+    """What a server says of credentials that it has accepted (RFC 7616 section 3.5)."""
+
+    @pytest.mark.parametrize("qop", ["auth", "auth-int"])
+    def test_itProvesThatTheServerKnowsThePassword(self, qop: str) -> None:
+        server = Server(qop=(qop,))
+        session = sessionOf(server)
+        credentials = session.credentials("REGISTER", "sip:example.test", b"")
+        info = AuthenticationInfo.parse(str(server.verifier.makeInfo(credentials, "alicepw", b"body")))
+        assert {"rspauth", "qop", "cnonce", "nc"} == set(info.parameters)
+        assert session.proves(credentials, info, b"body")
+        another = server.verifier.makeInfo(credentials, "anotherpw", b"body")
+        assert not session.proves(credentials, another, b"body")
+
+    def test_withAuthIntItCoversTheBodyOfTheResponse(self) -> None:
+        server = Server(qop=("auth-int",))
+        session = sessionOf(server)
+        credentials = session.credentials("REGISTER", "sip:example.test", b"")
+        assert not session.proves(credentials, server.verifier.makeInfo(credentials, "alicepw", b"a"), b"b")
+
+    def test_whoSaysNothingProvesNothing(self, server: Server) -> None:
+        session = sessionOf(server)
+        credentials = session.credentials("REGISTER", "sip:example.test", b"")
+        assert session.proves(credentials, AuthenticationInfo.parse('nextnonce="n"'), b"")
+
+    def test_anotherNonceIsGivenInTimeAndIsGood(self, server: Server) -> None:
+        session = sessionOf(server)
+        credentials = session.credentials("REGISTER", "sip:example.test", b"")
+        server.now += 151
+        assert server.verify(credentials) is Verdict.ACCEPTED
+        info = server.verifier.makeInfo(credentials, "alicepw")
+        session.renew(info.parameters["nextnonce"] or "")
+        server.now += 299
+        renewed = session.credentials("REGISTER", "sip:example.test", b"")
+        assert renewed.parameters["nc"] == "00000001"
+        assert server.verify(renewed) is Verdict.ACCEPTED
+
+    def test_theKeyOfASessionAlgorithmStays(self) -> None:
+        # RFC 7616 section 3.4.2: it is computed "only once", with the nonce of the challenge.
+        found = findAlgorithm("MD5-sess")
+        assert found is not None
+        challenge = Challenge.parse('Digest realm="r", nonce="n1", qop="auth", algorithm=MD5-sess')
+        session = DigestSession(found, challenge, "alice", "pw", "c")
+        session.renew("n2")
+        parameters = session.credentials("BYE", "sip:a", b"").parameters
+        key = sessionKey(found, keyOf(found, "alice", "r", "pw"), "n1", "c")
+        assert parameters["nonce"] == "n2"
+        assert parameters["response"] == requestDigest(found, key, "BYE", parameters.get)

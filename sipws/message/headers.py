@@ -79,6 +79,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "Path": Route.parse,  # RFC 3327
     "Privacy": Privacy.parse,  # RFC 3323
     "Proxy-Authenticate": Challenge.parse,
+    "Proxy-Authentication-Info": AuthenticationInfo.parse,  # RFC 7615
     "Proxy-Authorization": Credentials.parse,
     "Proxy-Require": parseToken,
     "RAck": RAck.parse,  # RFC 3262
@@ -145,8 +146,17 @@ LISTS = frozenset(
 )
 
 #: Headers that may be on several lines although their values are no lists: "WWW-Authenticate,
-#: Authorization, Proxy-Authenticate, and Proxy-Authorization" (RFC 3261 section 7.3.1).
-_REPEATED = frozenset(("Authorization", "Proxy-Authenticate", "Proxy-Authorization", "WWW-Authenticate"))
+#: Authorization, Proxy-Authenticate, and Proxy-Authorization" (RFC 3261 section 7.3.1); and what
+#: proxies say of the last, each for itself.
+_REPEATED = frozenset(
+    (
+        "Authorization",
+        "Proxy-Authenticate",
+        "Proxy-Authentication-Info",
+        "Proxy-Authorization",
+        "WWW-Authenticate",
+    )
+)
 
 #: Headers that may stand once in a message.
 SINGLE = frozenset(PARSERS) - LISTS - _REPEATED

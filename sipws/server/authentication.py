@@ -29,7 +29,7 @@ class Gatekeeper:
         self.users = users
         self._verifier = verifier
 
-    def admit(self, request: IncomingRequest, user: str | None, *, asProxy: bool) -> None:
+    def admit(self, request: IncomingRequest, user: str | None, *, asProxy: bool) -> list[tuple[str, object]]:
         """
         Have the sender of a request prove who they are.
 
@@ -37,22 +37,27 @@ class Gatekeeper:
         @param user: Who they must be; C{None}: any user.
         @param asProxy: Whether the request is to be forwarded (407), or is for
             the server itself (401).
+        @return: What the server says of that in its own response to the
+            request, which has no body: that it knows the password, too (RFC
+            7616 section 3.5).
         @raise Refused: They do not.
         """
         if self.users is None:
-            return
+            return []
         name = "Proxy-Authorization" if asProxy else "Authorization"
-        proven = self._proven(request, name)
-        if proven is None:
+        found = self._proven(request, name)
+        if found is None:
             raise self._challenge(asProxy)
+        proven, credentials = found
         if user is not None and proven != user:
             # RFC 3261 section 10.3, step 4: "If the authenticated user is not authorized to
             # modify bindings, the registrar MUST return a 403 (Forbidden)".
             raise Refused(403)
+        return [("Authentication-Info", self._verifier.makeInfo(credentials, self.users[proven]))]
 
-    def _proven(self, request: IncomingRequest, name: str) -> str | None:
+    def _proven(self, request: IncomingRequest, name: str) -> tuple[str, Credentials] | None:
         """
-        Give the user whom the credentials of a request prove.
+        Give the user whom the credentials of a request prove, and these.
 
         @return: C{None} where they prove none.
         @raise Refused: They are a user's, but used up.
@@ -62,7 +67,7 @@ class Gatekeeper:
             password = (self.users or {}).get(user)
             verdict = self._verifier.verify(credentials, request.method, password, request.body)
             if verdict is Verdict.ACCEPTED:
-                return user
+                return user, credentials
             if verdict is Verdict.STALE:
                 raise self._challenge(name.startswith("Proxy-"), stale=True)
         return None

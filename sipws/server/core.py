@@ -195,12 +195,12 @@ class ServerCore:
     def _register(self, request: IncomingRequest, connection: Connection) -> Headers:
         uri = request.toHeader.uri
         user = uri.user if self._names.isOurs(uri, connection) else None
-        self._gatekeeper.admit(request, user, asProxy=False)
+        proof = self._gatekeeper.admit(request, user, asProxy=False)
         if user is None:
             # Section 10.3, step 5: "If the address-of-record is not valid for the domain in the
             # Request-URI, the registrar MUST send a 404 (Not Found) response".
             raise Refused(404)
-        return self._registrar.register(self._names.addressOfRecord(user), request, connection)
+        return [*self._registrar.register(self._names.addressOfRecord(user), request, connection), *proof]
 
     def _isKnown(self, user: str) -> bool:
         users = self._gatekeeper.users

@@ -283,6 +283,8 @@ class Exchange:
         if (status == 401 or status == 407) and self._learn(response):
             # In an attempt of its own, which counts the end.
             return self.start(self._transport or self._requester.ua.way())
+        if self._requester.digest is not None:
+            self._requester.digest.confirm(self.request, response)
         if self.counters is not None:
             self.counters.responses += 1
         if status < 300 and self.request.method == "INVITE" and self._onAccepted is None:

@@ -6,15 +6,22 @@ often, and to whom it shows credentials before it is asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sipws.digest import DigestSession, challengeStrength, findAlgorithm
 from sipws.errors import ParseError
+from sipws.message import Credentials
+from sipws.ua.events import loggerFor
 
 if TYPE_CHECKING:
-    from sipws.message import Challenge, IncomingResponse, OutgoingRequest
+    from sipws.message import AuthenticationInfo, Challenge, IncomingResponse, OutgoingRequest
 
 __all__ = ["DigestClient"]
+
+_log = loggerFor("sip.ua.digest")
+
+#: Where what is said of credentials that were accepted stands, and where these stood (RFC 7615).
+_INFOS = (("Authentication-Info", "Authorization"), ("Proxy-Authentication-Info", "Proxy-Authorization"))
 
 #: Where challenges stand, and where what answers them goes (RFC 3261 sections 22.2 and 22.3).
 _ANSWERS = (("WWW-Authenticate", "Authorization"), ("Proxy-Authenticate", "Proxy-Authorization"))
@@ -113,6 +120,40 @@ class DigestClient:
                 for session in found:
                     request.addHeader(answer, session.credentials(request.method, uri, request.body))
 
+    def confirm(self, request: OutgoingRequest, response: IncomingResponse) -> None:
+        """
+        Take what a server, or a proxy, says of the credentials that it has
+        accepted (RFC 7616 section 3.5): its next nonce, and the proof that it
+        knows the password, too.
+
+        Where the proof is wrong, nothing that it says is taken, and it is shown
+        credentials no more before it asks.  The response stands all the same:
+        whoever makes one up need not give a proof at all.
+
+        @param request: The request, as it was sent.
+        @param response: Its final response.
+        """
+        if self._sessions is None:
+            return
+        for header, answer in _INFOS:
+            if response.hasHeader(header):
+                for info in _parsed(response, header):
+                    self._take(request, response, answer, info)
+
+    def _take(
+        self, request: OutgoingRequest, response: IncomingResponse, answer: str, info: AuthenticationInfo
+    ) -> None:
+        for scope in self._scopes(request, answer):
+            for realm, session in list((self._sessions or {}).get(scope, {}).items()):
+                credentials = _shown(request, answer, session, info)
+                if credentials is None:
+                    continue
+                if not session.proves(credentials, info, response.body):
+                    _log.warn("{realm} does not know the password that it has accepted", realm=realm)
+                    self._forget(scope, realm)
+                elif info.parameters.get("nextnonce"):
+                    session.renew(info.parameters["nextnonce"] or "")
+
     # Whether to answer.
 
     def _mayAnswer(
@@ -187,7 +228,7 @@ def _strongest(response: IncomingResponse, header: str) -> dict[str, Challenge]:
     @return: One for each realm.
     """
     chosen: dict[str, Challenge] = {}
-    for challenge in _challenges(response, header):
+    for challenge in _parsed(response, header):
         realm = challenge.realm
         if realm is None or challengeStrength(challenge)[0] == 0:
             # "The client MUST ignore any challenge it does not understand."
@@ -197,9 +238,30 @@ def _strongest(response: IncomingResponse, header: str) -> dict[str, Challenge]:
     return chosen
 
 
-def _challenges(response: IncomingResponse, header: str) -> Iterator[Challenge]:
+def _parsed(response: IncomingResponse, header: str) -> Iterator[Any]:
+    """Parse the values of a header, but for those that cannot be."""
     for index in range(len(response.getHeaders(header))):
         try:
             yield response.parseHeader(header, index)
         except ParseError:
             continue
+
+
+def _shown(
+    request: OutgoingRequest, answer: str, session: DigestSession, info: AuthenticationInfo
+) -> Credentials | None:
+    """
+    Find the credentials of a request that a session has made, and that
+    something is said of; C{None} where there are none.
+    """
+    # It names no realm.  Of several proxies it is told by the cnonce, which is another for each.
+    said = info.parameters.get("cnonce")
+    for value in request.getHeaders(answer):
+        try:
+            credentials = Credentials.parse(value)
+        except ParseError:
+            # The caller's own.
+            continue
+        if session.isOf(credentials) and said in (None, credentials.parameters.get("cnonce")):
+            return credentials
+    return None

@@ -74,6 +74,19 @@ class TestRegistrar:
 
         assert register(client, answer(challenge, "REGISTER", f"sip:{DOMAIN}")).statusCode == 200
 
+    def test_theServerProvesThatItKnowsThePasswordToo(self, client: Client) -> None:
+        challenge = challenges(register(client))[0]
+        info = register(client, answer(challenge, "REGISTER", f"sip:{DOMAIN}")).parseHeader(
+            "Authentication-Info"
+        )
+
+        def h(text: str) -> str:
+            return hashlib.sha256(text.encode()).hexdigest()
+
+        key = h(f"alice:{DOMAIN}:wonderland")
+        proof = h(f"{key}:{challenge.nonce}:00000001:cn:auth:{h(f':sip:{DOMAIN}')}")
+        assert dict(info.parameters) == {"qop": "auth", "cnonce": "cn", "nc": "00000001", "rspauth": proof}
+
     def test_theAlgorithmsAreAnOption(self) -> None:
         client = World(users={}, algorithms=["SHA-256"]).client()
 

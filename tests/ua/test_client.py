@@ -293,6 +293,54 @@ class TestChallenges:
         transport.answer(second, 200)
         assert got[0].statusCode == 200
 
+    @pytest.mark.parametrize("proxy", [False, True])
+    @pytest.mark.parametrize(
+        "method", ["INVITE", "MESSAGE", "OPTIONS", "SUBSCRIBE", "PUBLISH", "REFER", "NOTIFY", "INFO", "FROB"]
+    )
+    def test_areAnsweredWhateverTheMethod(self, scene: Scene, method: str, proxy: bool) -> None:
+        # RFC 3261 section 22.3: a proxy "can use the 407" for any request but ACK and CANCEL.
+        transport = scene.connect()
+        server = Challenger(scene, proxy=proxy)
+        got = outcome(scene.ua.request(method, BOB))
+        server.refuse(transport, transport.take())
+        *acks, second = transport.takeAll()
+        assert [ack.method for ack in acks] == ["ACK"] * (method == "INVITE")
+        assert server.verdict(second) is Verdict.ACCEPTED
+        transport.answer(second, 200, [("Contact", "<sip:bob@bob.invalid>")])
+        assert got[0].statusCode == 200
+
+    def test_theNextNonceIsUsedForTheNextRequest(self, scene: Scene) -> None:
+        transport = scene.connect()
+        server = Challenger(scene)
+        outcome(scene.ua.message(BOB, "hello"))
+        server.refuse(transport, transport.take())
+        second = transport.take()
+        scene.clock.advance(1)
+        server.verifier.lifetime = 1.5
+        info = server.verifier.makeInfo(second.parseHeader("Authorization"), SECRET)
+        transport.answer(second, 200, [("Authentication-Info", info)])
+        scene.clock.advance(1)
+        got = outcome(scene.ua.message(BOB, "again"))
+        third = transport.take()
+        assert server.verdict(third) is Verdict.ACCEPTED
+        assert third.parseHeader("Authorization").parameters["nonce"] == info.parameters["nextnonce"]
+        transport.answer(third, 200)
+        assert got[0].statusCode == 200
+
+    def test_aServerThatDoesNotKnowThePasswordIsAnsweredNoMore(self, scene: Scene) -> None:
+        transport = scene.connect()
+        server = Challenger(scene)
+        got = outcome(scene.ua.message(BOB, "hello"))
+        server.refuse(transport, transport.take())
+        second = transport.take()
+        info = server.verifier.makeInfo(second.parseHeader("Authorization"), "another")
+        transport.answer(second, 200, [("Authentication-Info", info)])
+        assert got[0].statusCode == 200
+        outcome(scene.ua.message(BOB, "again"))
+        third = transport.take()
+        assert not third.hasHeader("Authorization")
+        transport.answer(third, 200)
+
     def test_aWrongPasswordIsNotSentAgain(self, scene: Scene) -> None:
         transport = scene.connect()
         server = Challenger(scene)

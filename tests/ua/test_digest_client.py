@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sipws.digest import findAlgorithm, keyOf, requestDigest, sessionKey, userHash
+from sipws.digest import findAlgorithm, keyOf, requestDigest, responseDigest, sessionKey, userHash
 from sipws.message import Credentials, IncomingResponse, OutgoingRequest, parseMessage
 from sipws.ua.digest import MAX_ANSWERS, MAX_REMEMBERED, DigestClient
 
@@ -421,3 +421,93 @@ class TestMemory:
         to = request()
         who.authorize(to)
         assert len(answers(to)) == 1
+
+
+def accepted(*lines: str) -> IncomingResponse:
+    return response(list(lines), 200)
+
+
+def proof(credentials: Credentials, password: str = "alicepw", body: bytes = b"") -> str:
+    """Write the proof of a server, or a proxy, that it knows a password."""
+    algorithm = findAlgorithm(credentials.parameters.get("algorithm"))
+    assert algorithm is not None
+    key = keyOf(algorithm, "alice", credentials.parameters["realm"] or "", password)
+    said = responseDigest(algorithm, key, credentials.parameters.get, body)
+    return f'rspauth="{said}", cnonce="{credentials.parameters["cnonce"]}", nc=00000001, qop=auth'
+
+
+class TestInfo:
+    """What is said of credentials that were accepted (RFC 7616 section 3.5, RFC 7615)."""
+
+    def challenged(self, who: DigestClient, *realms: str, proxy: bool = False) -> OutgoingRequest:
+        to = request("MESSAGE", callID="one")
+        values = [digest(realm, f"n-{realm}", qop='"auth"') for realm in realms]
+        assert who.learn(to, challenged(*values, proxy=proxy), set())
+        who.authorize(to)
+        return to
+
+    def later(self, who: DigestClient, header: str) -> list[Credentials]:
+        to = request("MESSAGE", callID="one")
+        who.authorize(to)
+        return answers(to, header)
+
+    @pytest.mark.parametrize(
+        ("info", "answer"),
+        [
+            ("Authentication-Info", "Authorization"),
+            ("Proxy-Authentication-Info", "Proxy-Authorization"),
+        ],
+    )
+    def test_theNextNonceIsTaken(self, info: str, answer: str) -> None:
+        who = client()
+        to = self.challenged(who, "example.test", proxy=answer.startswith("Proxy"))
+        (shown,) = answers(to, answer)
+        who.confirm(to, accepted(f'{info}: nextnonce="n2", {proof(shown)}'))
+        (credentials,) = self.later(who, answer)
+        assert (credentials.parameters["nonce"], credentials.parameters["nc"]) == ("n2", "00000001")
+        assert credentials.parameters["response"] == expected(credentials.parameters, method="MESSAGE")
+
+    def test_withoutAProofToo(self) -> None:
+        who = client()
+        who.confirm(self.challenged(who, "example.test"), accepted('Authentication-Info: nextnonce="n2"'))
+        assert self.later(who, "Authorization")[0].parameters["nonce"] == "n2"
+
+    def test_theSameNonceIsCountedOn(self) -> None:
+        who = client()
+        to = self.challenged(who, "example.test")
+        who.confirm(to, accepted('Authentication-Info: nextnonce="n-example.test"'))
+        assert self.later(who, "Authorization")[0].parameters["nc"] == "00000002"
+
+    def test_whoDoesNotKnowThePasswordIsShownNothingMore(self) -> None:
+        who = client()
+        to = self.challenged(who, "example.test")
+        wrong = proof(answers(to)[0], "anotherpw")
+        who.confirm(to, accepted(f'Authentication-Info: nextnonce="n2", {wrong}'))
+        assert self.later(who, "Authorization") == []
+
+    def test_ofSeveralProxiesEachIsToldByItsCnonce(self) -> None:
+        who = client()
+        to = self.challenged(who, "one", "two", proxy=True)
+        first, second = answers(to, "Proxy-Authorization")
+        who.confirm(
+            to,
+            accepted(
+                f'Proxy-Authentication-Info: nextnonce="m-two", {proof(second)}',
+                f'Proxy-Authentication-Info: nextnonce="m-one", {proof(first)}',
+            ),
+        )
+        nonces = [each.parameters["nonce"] for each in self.later(who, "Proxy-Authorization")]
+        assert nonces == ["m-one", "m-two"]
+
+    @pytest.mark.parametrize("value", ["", "?", "nextnonce", 'nextnonce=""', 'cnonce="else", nextnonce="n2"'])
+    def test_whatMakesNoSenseChangesNothing(self, value: str) -> None:
+        who = client()
+        who.confirm(self.challenged(who, "example.test"), accepted(f"Authentication-Info: {value}"))
+        assert self.later(who, "Authorization")[0].parameters["nonce"] == "n-example.test"
+
+    def test_whoWasShownNothingSaysNothing(self) -> None:
+        who, to = client(), request("MESSAGE", callID="one")
+        self.challenged(who, "example.test")
+        to.addHeader("Authorization", "?")
+        who.confirm(to, accepted('Authentication-Info: nextnonce="n2"'))
+        assert self.later(who, "Authorization")[0].parameters["nonce"] == "n-example.test"
