@@ -56,6 +56,7 @@ from sipws.message import (
 )
 from sipws.publication import Publication
 from sipws.session import Session
+from sipws.subscription import Notifier, Subscription
 from sipws.transport import Transport
 from sipws.ua import UserAgent
 
@@ -80,6 +81,7 @@ __all__ = [
     "NameAddr",
     "NoServers",
     "NotConnected",
+    "Notifier",
     "OutgoingRequest",
     "OutgoingResponse",
     "ParseError",
@@ -93,6 +95,7 @@ __all__ = [
     "SessionError",
     "SessionFailed",
     "SessionTerminated",
+    "Subscription",
     "SubscriptionError",
     "TransactionCancelled",
     "TransactionError",

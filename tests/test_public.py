@@ -66,6 +66,8 @@ OTHERS = {
     "OutgoingRequest",
     "OutgoingResponse",
     "Publication",
+    "Notifier",
+    "Subscription",
     "Transport",
     "URI",
     "UserAgent",

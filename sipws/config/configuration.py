@@ -25,6 +25,7 @@ from sipws.config.values import (
     ADDRESS_OF_RECORD,
     ATTEMPTS,
     DOMAIN,
+    EVENT_PACKAGES,
     FLAG,
     FLAG_OR_HOST,
     HOST_PORT,
@@ -287,6 +288,17 @@ class Configuration:
     )
     maxDialogs: int = option(
         integer(1, 10_000_000), "Calls and subscriptions at once.", default=10_000, unit="dialogs"
+    )
+    allowEvents: tuple[str, ...] = option(
+        EVENT_PACKAGES,
+        "The event packages that others may subscribe to; none: the application answers for each.",
+        default=(),
+    )
+    subscriptionMinExpires: int = option(
+        integer(1, 3600), "The shortest subscription that others may ask for.", default=60, unit="seconds"
+    )
+    subscriptionMaxExpires: int = option(
+        integer(60, 2**31 - 1), "The longest subscription that others get.", default=86_400, unit="seconds"
     )
     maxWaitingRequests: int = option(
         integer(0, 10_000_000), "Requests of ours that wait for a connection.", default=1000, unit="requests"

@@ -20,6 +20,7 @@ __all__ = [
     "ADDRESS_OF_RECORD",
     "ATTEMPTS",
     "DOMAIN",
+    "EVENT_PACKAGES",
     "FLAG",
     "FLAG_OR_HOST",
     "HOST_PORT",
@@ -250,13 +251,21 @@ def _instanceId(value: object) -> str:
 
 
 def _optionTags(value: object) -> tuple[str, ...]:
+    return _tokens(value, "option tag", _TAGS_HINT)
+
+
+def _eventPackages(value: object) -> tuple[str, ...]:
+    return _tokens(value, "event package", "such as presence")
+
+
+def _tokens(value: object, noun: str, hint: str) -> tuple[str, ...]:
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise Unfit("must be a list of option tags")
-    tags = tuple(value)
-    for tag in tags:
-        if not isinstance(tag, str) or _TOKEN.fullmatch(tag) is None:
-            raise Unfit(f"holds {tag!r}, which is no option tag", _TAGS_HINT)
-    return tags
+        raise Unfit(f"must be a list of {noun}s")
+    tokens = tuple(value)
+    for token in tokens:
+        if not isinstance(token, str) or _TOKEN.fullmatch(token) is None:
+            raise Unfit(f"holds {token!r}, which is no {noun}", hint)
+    return tokens
 
 
 def _readableFile(value: object) -> str:
@@ -314,6 +323,9 @@ INSTANCE_ID = Kind("UUID", _instanceId)
 
 #: A list of option tags (RFC 3261 section 19.2).
 OPTION_TAGS = Kind("list of option tags", _optionTags)
+
+#: A list of event packages (RFC 6665 section 8.4).
+EVENT_PACKAGES = Kind("list of event packages", _eventPackages)
 
 #: The path of a file that is there and can be read.
 READABLE_FILE = Kind("path of a file", _readableFile)

@@ -227,6 +227,22 @@ class IUsages(Protocol):
 
     # Requests of others.
 
+    def expect(self, request: OutgoingRequest, usage: IUsage | None) -> None:
+        """
+        Have a usage take the requests that follow a request of ours, and make
+        a dialog: a NOTIFY may come before the response to its SUBSCRIBE, and
+        from any number of notifiers (RFC 6665 section 4.4.1).
+
+        @param request: Our request.
+        @param usage: The usage, which is still asked whether it takes them; C{None}: no more.
+        """
+
+    def know(self, package: str) -> None:
+        """
+        Take note that there is something that takes the events of a package: what else is of
+        it is without a subscription (481); what is of another is of an unknown event (489).
+        """
+
     def follow(
         self,
         request: IncomingRequest,
@@ -253,6 +269,7 @@ class IUsages(Protocol):
         contentType: str | None = None,
         *,
         establish: bool = False,
+        localCSeq: int | None = None,
     ) -> tuple[Dialog | None, OutgoingResponse]:
         """
         Answer a request.
@@ -260,6 +277,7 @@ class IUsages(Protocol):
         @param establish: Whether the response makes a dialog, confirms or ends
             it, as responses to requests outside of dialogs do; it has our
             Contact then, where it needs one.
+        @param localCSeq: The number of the request of ours that the request follows, as of L{expect}.
         @return: That dialog, if there is one; and the response, for L{resend}.
         @raise LimitExceeded: There are too many dialogs: nothing was sent.
         @raise ParseError: The request makes no dialog as it is: nothing was sent.

@@ -286,11 +286,9 @@ class Dispatcher:
         if request.toTag is None:
             return self._handling(request.method) or self._welcome(request.method)
         usages = self.usages
-        dialog = None if usages is None else usages.find(request)
-        if usages is not None and dialog is not None:
-            found = usages.receive(dialog, request)
-            if found is not None:
-                return found
+        found = None if usages is None else usages.receive(request)
+        if found is not None:
+            return found
         # Of the dialogs of its own handlers the application knows by itself.
         handling = self._handling(request.method)
         if handling is None and request.method in self._usageMethods():

@@ -12,6 +12,8 @@ The events of a user agent::
     unregistered        response or None, cause    the binding is gone: asked for, lost or expired
     registrationFailed  response or None, cause    a REGISTER came to nothing; it is tried again
     message             request                    a MESSAGE came, and no rule refused it
+    subscribe           notifier                   a SUBSCRIBE came: the listener answers it, see
+                                                   L{sipws.subscription.Notifier}
     requestAbandoned    request, error             a request of another's that reached its handler cannot
                                                    be answered any more: its connection is gone, its
                                                    response was not taken, or its ACK will not come

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sipws.publication import Publication
+from sipws.subscription import Subscription
 
 if TYPE_CHECKING:
     from sipws.message import URI
@@ -20,7 +21,7 @@ DEFAULT_EXPIRES = 3600
 
 
 class EventState:
-    """The part of a user agent that publishes event state."""
+    """The part of a user agent that publishes event state, and subscribes to it."""
 
     if TYPE_CHECKING:
 
@@ -57,3 +58,47 @@ class EventState:
         )
         publication.start()
         return publication
+
+    def subscribe(
+        self,
+        target: URI | str,
+        event: str,
+        *,
+        expires: int = DEFAULT_EXPIRES,
+        accept: Iterable[str] = (),
+        headers: Iterable[tuple[str, object]] = (),
+        body: bytes | str = b"",
+        contentType: str | None = None,
+        resubscribe: bool = True,
+    ) -> Subscription:
+        """
+        Subscribe to event state (RFC 6665), and stay subscribed until that is ended.
+
+        It leaves when there is a connection, and a binding at the registrar
+        where the user agent registers.
+
+        @param target: Whose state it is, as of C{request}.
+        @param event: The event package, such as C{presence}, with its parameters.
+        @param expires: For how long it is asked for, in seconds, and refreshed
+            in time; 0: for the state as it is now, once.
+        @param accept: The types of state that are understood: others are
+            refused with 415.  None: whichever the package has.
+        @param headers: Further headers of each SUBSCRIBE.
+        @param body: The body of each, such as a filter.
+        @param contentType: Its type.
+        @param resubscribe: Whether it is begun anew when it is terminated, and the reason allows that.
+        @raise ValueError: The request cannot be as it is given.
+        """
+        subscription = Subscription(
+            self.usages,
+            target,
+            event,
+            expires=expires,
+            accept=accept,
+            headers=headers,
+            body=body,
+            contentType=contentType,
+            resubscribe=resubscribe,
+        )
+        subscription.start()
+        return subscription

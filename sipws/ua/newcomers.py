@@ -6,10 +6,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from sipws.subscription.receiving import receiveSubscribe
 from sipws.ua.calls import CALLS
 from sipws.ua.newcomer import Newcomer
 
 __all__ = ["NEWCOMERS", "Newcomer"]
 
 #: By method.  A handler of the application's own goes before.
-NEWCOMERS: Final[dict[str, Newcomer]] = {"INVITE": CALLS}
+NEWCOMERS: Final[dict[str, Newcomer]] = {
+    "INVITE": CALLS,
+    "SUBSCRIBE": Newcomer("subscribe", receiveSubscribe, ("SUBSCRIBE",)),
+}

@@ -19,6 +19,7 @@ from sipws.dialog.values import DialogID
 from sipws.errors import NotConnected, ParseError, SIPError, TransactionTimeout
 from sipws.ua.client import Exchange
 from sipws.ua.events import loggerFor
+from sipws.ua.expectations import Expectations
 from sipws.ua.replies import Reply
 from sipws.ua.requests import servedTransport
 from sipws.ua.rules import Handling
@@ -77,6 +78,7 @@ class Usages:
 
     __slots__ = (
         "_dispatcher",
+        "_expectations",
         "_followed",
         "_isStopping",
         "_members",
@@ -106,6 +108,7 @@ class Usages:
         self._ways: dict[DialogID, ITransport] = {}
         # The INVITEs that came in, and have no final response, with those who hear what becomes of them.
         self._followed: dict[IncomingRequest, _Follower] = {}
+        self._expectations = Expectations()
         # Whether the members have been told to come to their end.
         self._isStopping = False
 
@@ -279,6 +282,14 @@ class Usages:
 
     # Requests of others.
 
+    def expect(self, request: OutgoingRequest, usage: IUsage | None) -> None:
+        """Have a usage take the requests that make a dialog, as they follow a request of ours."""
+        self._expectations.set(request, usage)
+
+    def know(self, package: str) -> None:
+        """Take note that there is something that takes the events of a package."""
+        self._expectations.packages.add(package)
+
     def find(self, request: IncomingRequest) -> Dialog | None:
         """Give the dialog that a request is within."""
         return self.dialogs.find(DialogID.ofRequest(request))
@@ -287,18 +298,24 @@ class Usages:
         """Count the INVITEs that came in, and have no final response."""
         return len(self._followed)
 
-    def receive(self, dialog: Dialog, request: IncomingRequest) -> Handling | Rejection | None:
+    def receive(self, request: IncomingRequest) -> Handling | Rejection | None:
         """
-        Take a request within a dialog, which is no retransmission.
+        Take a request with a To tag, which is no retransmission.
 
         @return: How it is to be handled, or refused; C{None}: no usage takes it.
         """
+        dialog = self.find(request)
+        if dialog is None:
+            usage = self._expectations.usageFor(request)
+            return None if usage is None else Handling(usage.receiveRequest, isWithinDialog=True)
         rejection = dialog.receiveRequest(request)
         if rejection is not None:
             return rejection
         self.note(dialog, request.transport)
         usage = self._usageFor(dialog, request)
-        return None if usage is None else Handling(usage.receiveRequest, isWithinDialog=True)
+        if usage is not None:
+            return Handling(usage.receiveRequest, isWithinDialog=True)
+        return Rejection(489) if self._expectations.isBadEvent(request) else None
 
     def receiveACK(self, request: IncomingRequest) -> bool:
         """
@@ -360,6 +377,7 @@ class Usages:
         contentType: str | None = None,
         *,
         establish: bool = False,
+        localCSeq: int | None = None,
     ) -> tuple[Dialog | None, OutgoingResponse]:
         """Answer a request."""
         reply = Reply(
@@ -369,7 +387,7 @@ class Usages:
         if establish:
             transport = request.transport
             overTLS = transport is not None and servedTransport(transport).viaTransport == "WSS"
-            dialog = self.dialogs.respond(request, response, overTLS=overTLS)
+            dialog = self.dialogs.respond(request, response, overTLS=overTLS, localCSeq=localCSeq)
             if dialog is not None and transport is not None:
                 self._ways.setdefault(dialog.id, transport)
         else:
