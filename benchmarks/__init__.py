@@ -4,6 +4,7 @@ How fast and how small sipws is, beside others that do the same.
     python -m benchmarks parse          parse plus sanity check, per message
     python -m benchmarks build          building requests and responses
     python -m benchmarks transactions   MESSAGE answered 200, end to end
+    python -m benchmarks calls          INVITE, 180, 200, ACK, BYE, 200, end to end
     python -m benchmarks memory         an idle, registered user agent
 
 Each command prints a table and its ratios.  Absolute figures belong to the

@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 
 from benchmarks.building import runBuild
+from benchmarks.calling import runCalls
 from benchmarks.fleet import OUTAGES, runFleet
 from benchmarks.fleetplot import plotFleet
 from benchmarks.memory import runMemory
@@ -47,6 +48,14 @@ def build(rounds: int, seconds: float) -> None:
 def transactions(rounds: int, seconds: float) -> None:
     """Send requests and get their responses."""
     runTransactions(_console(), rounds, seconds)
+
+
+@main.command()
+@_rounds
+@click.option("--seconds", default=0.25, show_default=True, help="How long a turn takes, about.")
+def calls(rounds: int, seconds: float) -> None:
+    """Make calls and end them."""
+    runCalls(_console(), rounds, seconds)
 
 
 @main.command()

@@ -1,5 +1,6 @@
 """
-A SIP WebSocket server that agrees to everything: each request is answered 200.
+A SIP WebSocket server that agrees to everything: each request is answered 200,
+an INVITE after a 180.
 
 It stands in for a real server where clients are measured, and must never be
 what is waited for.  So it speaks WebSocket (RFC 6455) by itself, as far as it
@@ -23,10 +24,19 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.stdio import StandardIO
 
-__all__ = ["StubServer", "answer", "frame", "takeFrames"]
+__all__ = ["StubServer", "answer", "frame", "ring", "takeFrames"]
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = 1, 2, 8, 9, 10
+
+#: Where the callee is, whoever it is.
+_CALLEE = b"Contact: <sip:callee@127.0.0.1;transport=ws>"
+
+#: The answer to every offer: that of a softphone without more than it must have.
+_SDP = (
+    b"v=0\r\no=- 7595655801978680453 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    b"m=audio 49170 UDP/TLS/RTP/SAVPF 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n"
+)
 
 #: The header lines that a response takes over as they are (RFC 3261 section 8.2.6.2),
 #: and a registrar's list of contacts (section 10.3), by their first four octets.
@@ -130,25 +140,53 @@ def answer(request: bytes) -> bytes:
     @param request: The request.
     @return: A response 200, nothing to an ACK or to what is not a request.
     """
-    head = request.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    head = _head(request)
     if len(head) < 2 or head[0].startswith((b"ACK ", b"SIP/2.0 ")):
         return b""
-    lines = [b"SIP/2.0 200 OK"]
-    for line in head:
-        if line[:3] == b"To:":
-            lines.append(line if b";tag=" in line else line + b";tag=stub")
-        elif line[:4] in _COPIED and line[:8] != b"Content-":
-            lines.append(line)
+    if head[0].startswith(b"INVITE "):
+        lines = [*_begun(b"SIP/2.0 200 OK", head), b"Content-Type: application/sdp"]
+        return b"\r\n".join([*lines, b"Content-Length: %d\r\n" % len(_SDP), _SDP])
+    lines = [b"SIP/2.0 200 OK", *_copied(head)]
     if head[0].startswith(b"REGISTER "):
         lines.append(b"Expires: 600")
     lines.append(b"Content-Length: 0\r\n\r\n")
     return b"\r\n".join(lines)
 
 
+def ring(request: bytes) -> bytes:
+    """
+    Say that somebody is called.
+
+    @param request: An INVITE.
+    @return: A response 180.
+    """
+    return b"\r\n".join([*_begun(b"SIP/2.0 180 Ringing", _head(request)), b"Content-Length: 0\r\n\r\n"])
+
+
+def _head(request: bytes) -> list[bytes]:
+    return request.partition(b"\r\n\r\n")[0].split(b"\r\n")
+
+
+def _begun(start: bytes, head: list[bytes]) -> list[bytes]:
+    """Begin a response that makes a dialog: with the callee's contact in place of the caller's."""
+    return [start, *(line for line in _copied(head) if line[:4] != b"Cont"), _CALLEE]
+
+
+def _copied(head: list[bytes]) -> list[bytes]:
+    lines = []
+    for line in head:
+        if line[:3] == b"To:":
+            lines.append(line if b";tag=" in line else line + b";tag=stub")
+        elif line[:4] in _COPIED and line[:8] != b"Content-":
+            lines.append(line)
+    return lines
+
+
 def _reply(opcode: int, payload: bytes) -> bytes:
     if opcode in (_TEXT, _BINARY):
         response = answer(payload)
-        return frame(_TEXT, response) if response else b""
+        ringing = frame(_TEXT, ring(payload)) if payload[:7] == b"INVITE " else b""
+        return ringing + frame(_TEXT, response) if response else b""
     if opcode == _PING:
         return frame(_PONG, payload)
     return frame(_CLOSE, payload) if opcode == _CLOSE else b""

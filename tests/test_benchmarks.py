@@ -8,11 +8,11 @@ import shutil
 import pytest
 from rich.console import Console
 
-from benchmarks import building, memory, parsing, transacting
+from benchmarks import building, calling, memory, parsing, transacting
 from benchmarks.corpus import loadCorpus
 from benchmarks.peers import JSSIP, SIPJS, SIPMESSAGE, SIPPY, SIPWS, TWISTED, Peer
 from benchmarks.rounds import geometricMean, interleave, medians, ratio
-from benchmarks.stubserver import answer, frame, takeFrames
+from benchmarks.stubserver import answer, frame, ring, takeFrames
 from benchmarks.workers import EngineError, Worker
 from sipws.message import IncomingResponse, parseMessage
 from tests.counterparts import requireCounterpart
@@ -53,6 +53,11 @@ class TestEachRuns:
     def test_transactions(self, console: Console) -> None:
         rates = transacting.runTransactions(console, rounds=1, seconds=0.01)
         assert set(rates) == present(transacting.ENGINES) >= {SIPWS}
+        assert all(rate.perSecond > 0 for rate in rates.values())
+
+    def test_calls(self, console: Console) -> None:
+        rates = calling.runCalls(console, rounds=1, seconds=0.01)
+        assert set(rates) == present(calling.ENGINES) >= {SIPWS}
         assert all(rate.perSecond > 0 for rate in rates.values())
 
     def test_memory(self, console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,6 +172,21 @@ class TestStubServer:
         response = parseMessage(answer(message))
         assert response.getHeader("Contact") == parseMessage(message).getHeader("Contact")
         assert response.getHeader("Expires") == "600"
+
+    def test_takesCalls(self) -> None:
+        message = next(sample for sample in loadCorpus() if sample.name == "04_invite_sdp").octets
+        request, ringing, response = (
+            parseMessage(each) for each in (message, ring(message), answer(message))
+        )
+        assert isinstance(ringing, IncomingResponse)
+        assert isinstance(response, IncomingResponse)
+        assert (ringing.statusCode, response.statusCode) == (180, 200)
+        for each in (ringing, response):
+            assert each.getHeaders("Via") == request.getHeaders("Via")
+            assert each.getHeader("Contact") != request.getHeader("Contact")
+            assert each.toTag == "stub"
+        assert (ringing.body, response.contentType) == (b"", "application/sdp")
+        assert response.body.startswith(b"v=0\r\n")
 
     def test_leavesTheRestUnanswered(self) -> None:
         corpus = {sample.name: sample.octets for sample in loadCorpus()}

@@ -9,6 +9,9 @@
 // as its client transaction sets it, and toString; or IncomingRequest.reply.
 //
 // "exchange" is ua.sendMessage, over the module ws.
+//
+// "call" is ua.call, and session.terminate once it is confirmed.  Done is a call
+// with "ended", which JsSIP tells as soon as the BYE has left.  WebRTC is none.
 
 global.WebSocket = require('ws');
 
@@ -19,6 +22,7 @@ const { OutgoingRequest, InitialOutgoingInviteRequest } = require('jssip/lib/SIP
 const Utils = require('jssip/lib/Utils');
 const { exchange, populate, size } = require('./exchange');
 const { building, parsing, serve } = require('./loop');
+const webrtc = require('../../tests/interop/webrtc');
 
 const stub = {
   configuration: { jssip_id: 'none0', via_host: 'mYn6S3lQaKjo.invalid' },
@@ -97,6 +101,17 @@ function send({ count, window, body }) {
   });
 }
 
+function call({ count, window, offer }) {
+  webrtc.install(() => offer, () => undefined);
+  const mediaStream = new webrtc.MediaStream();
+  return exchange(count, window, (done) => {
+    const session = client.call('sip:bob@example.test', { mediaStream });
+    session.on('confirmed', () => session.terminate());
+    session.on('ended', () => done());
+    session.on('failed', ({ cause }) => done(new Error(cause)));
+  });
+}
+
 const agents = [];
 
 function start(url, index) {
@@ -114,4 +129,4 @@ async function grow({ url, count }) {
   return size();
 }
 
-serve({ ...parsing(parse), ...building(builders), connect, exchange: send, grow });
+serve({ ...parsing(parse), ...building(builders), connect, exchange: send, call, grow });

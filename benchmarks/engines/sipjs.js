@@ -9,6 +9,9 @@
 // as its client transaction sets it, and toString; or IncomingRequest.reply.
 //
 // "exchange" is ua.message, over the version of the module ws that it depends on.
+//
+// "call" is ua.invite, and session.bye once it is accepted.  Done is a call with
+// "terminated", which SIP.js tells as soon as the BYE has left.  WebRTC is none.
 
 // It was written for browsers, and looks for one when it is loaded.
 global.window = {
@@ -42,8 +45,25 @@ function parse(text) {
   return message !== undefined && SIP.sanityCheck(message, stub, transport);
 }
 
+let offer;
+
+// The offer, and any answer, at once.
+const mediaHandlerFactory = () => ({
+  close() {},
+  isReady: () => true,
+  mute() {},
+  on() {},
+  render() {},
+  unmute() {},
+  hasDescription: () => true,
+  getDescription: () => Promise.resolve({ body: offer, contentType: 'application/sdp' }),
+  setDescription: () => Promise.resolve(),
+});
+mediaHandlerFactory.isSupported = () => true;
+
 function makeUA(url, name, register, autostart) {
   return new SIP.UA({
+    mediaHandlerFactory,
     uri: `${name}@example.test`,
     wsServers: [url],
     register,
@@ -108,6 +128,16 @@ function send({ count, window, body }) {
   });
 }
 
+function call({ count, window, offer: given }) {
+  offer = given;
+  return exchange(count, window, (done) => {
+    const session = client.invite('sip:bob@example.test');
+    session.on('accepted', () => session.bye());
+    session.on('terminated', () => done());
+    session.on('failed', (response, cause) => done(new Error(cause)));
+  });
+}
+
 const agents = [];
 
 function start(url, index) {
@@ -124,4 +154,4 @@ async function grow({ url, count }) {
   return size();
 }
 
-serve({ ...parsing(parse), ...building(builders), connect, exchange: send, grow });
+serve({ ...parsing(parse), ...building(builders), connect, exchange: send, call, grow });

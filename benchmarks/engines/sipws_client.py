@@ -1,5 +1,6 @@
 """
-sipws's user agents at work: C{exchange} is C{ua.message}, and C{grow} registers more of them.
+sipws's user agents at work: C{exchange} is C{ua.message}, C{call} is C{ua.invite} and C{session.bye},
+and C{grow} registers more of them.
 """
 
 from __future__ import annotations
@@ -17,23 +18,29 @@ from twisted.internet.defer import Deferred, gatherResults
 from sipws import Configuration, UserAgent
 
 if TYPE_CHECKING:
-    from sipws import IncomingResponse
+    from twisted.python.failure import Failure
 
-__all__ = ["Client", "Exchange"]
+    from sipws import IncomingResponse
+    from sipws.session import Session, Termination
+
+__all__ = ["Calls", "Client", "Exchange"]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+
+#: More than are made while it is measured.
+_TRANSACTIONS = 1_000_000
 
 #: How many user agents connect at once: fewer than the server's queue holds.
 _BATCH = 20
 
 
 class Exchange:
-    """Requests, so many at a time."""
+    """Something that is done again and again, so many at a time: requests."""
 
     def __init__(self, ua: UserAgent, count: int, window: int, body: str) -> None:
         """
-        @param ua: What sends them.
-        @param count: How many in all.
+        @param ua: What does it.
+        @param count: How often in all.
         @param window: How many at a time.
         @param body: The text of each.
         """
@@ -46,7 +53,7 @@ class Exchange:
 
     async def run(self) -> tuple[float, float]:
         """
-        Send them all.
+        Do it.
 
         @return: The seconds that it took, by the clock and of the processor.
         """
@@ -58,17 +65,40 @@ class Exchange:
 
     def _next(self) -> None:
         self._unsent -= 1
-        self._ua.message("sip:bob@example.test", self._body).addCallbacks(
-            self._answered, self._finished.errback
-        )
+        self._send()
+
+    def _send(self) -> None:
+        self._ua.message("sip:bob@example.test", self._body).addCallbacks(self._answered, self._failed)
 
     def _answered(self, response: IncomingResponse) -> None:
         assert response.statusCode == 200, response
+        self._done()
+
+    def _done(self) -> None:
         self._unanswered -= 1
         if self._unsent:
             self._next()
         elif not self._unanswered:
             self._finished.callback(None)
+
+    def _failed(self, failure: Failure) -> None:
+        if not self._finished.called:
+            self._finished.errback(failure)
+
+
+class Calls(Exchange):
+    """Calls, which are ended as soon as they are accepted; C{body} is the offer."""
+
+    def _send(self) -> None:
+        session = self._ua.invite("sip:bob@example.test", self._body)
+        session.whenAccepted().addCallback(self._accepted).addErrback(self._failed)
+
+    def _accepted(self, session: Session) -> None:
+        session.bye().addCallback(self._ended).addErrback(self._failed)
+
+    def _ended(self, termination: Termination) -> None:
+        assert termination.by == "local", termination
+        self._done()
 
 
 class Client:
@@ -97,6 +127,17 @@ class Client:
         """
         return await Exchange(self._agents[0], count, window, body).run()
 
+    async def call(self, count: int, window: int, offer: str) -> tuple[float, float]:
+        """
+        Make calls and end them.
+
+        @param count: How many in all.
+        @param window: How many at a time.
+        @param offer: The session description of each.
+        @return: The seconds it took, by the clock and of the processor.
+        """
+        return await Calls(self._agents[0], count, window, offer).run()
+
     async def grow(self, url: str, count: int) -> dict[str, int]:
         """
         Register more user agents.
@@ -114,7 +155,11 @@ class Client:
 
     def _start(self, url: str, register: bool = True) -> UserAgent:
         uri = f"sip:user{len(self._agents)}@example.test"
-        ua = UserAgent(Configuration(uri=uri, wsServers=url, register=register), reactor)
+        # RFC 6026 has the transaction of an INVITE last for 32 seconds after its 2xx.
+        configuration = Configuration(
+            uri=uri, wsServers=url, register=register, maxTransactions=_TRANSACTIONS
+        )
+        ua = UserAgent(configuration, reactor)
         self._agents.append(ua)
         ua.start()
         return ua

@@ -8,7 +8,7 @@ are looked for, and its Via host, which responses must name.
 C{build} is an C{OutgoingRequest} with its headers as text, which C{bytes} adds
 Content-Length to, or an C{OutgoingResponse} to a request.
 
-C{exchange} and C{grow} are in L{benchmarks.engines.sipws_client}.
+C{exchange}, C{call} and C{grow} are in L{benchmarks.engines.sipws_client}.
 """
 
 from __future__ import annotations
@@ -125,6 +125,10 @@ def _work(client: Callable[[], Client], task: str, **arguments: Any) -> Any:
     return getattr(client(), task)(**arguments)
 
 
+#: What a user agent is needed for.
+_WORK = ("connect", "exchange", "call", "grow")
+
+
 def engine() -> Tasks:
     """
     Give what this engine can do.
@@ -132,5 +136,5 @@ def engine() -> Tasks:
     @return: Its tasks.
     """
     client = functools.cache(_makeClient)
-    working = {task: functools.partial(_work, client, task) for task in ("connect", "exchange", "grow")}
+    working = {task: functools.partial(_work, client, task) for task in _WORK}
     return {**parsing(Parser().parse), **building(_BUILDERS), **working}

@@ -2,6 +2,7 @@
 // The commands of driver.js, done by JsSIP.
 
 const JsSIP = require('jssip');
+const webrtc = require('./webrtc');
 
 // Await the first of these events of an emitter; each is mapped to what it means.
 function first(emitter, outcomes) {
@@ -39,8 +40,55 @@ const exchange = (send) =>
     send({ succeeded: done, failed: done });
   });
 
+// Answers incoming calls have, by name.
+const answers = {
+  accept: (session, mediaStream) => session.answer({ mediaStream }),
+  reject: (session) => session.terminate({ status_code: 486 }),
+  ring: () => undefined,
+};
+
 module.exports = async (tell) => {
+  const mediaStream = new webrtc.MediaStream();
+  const sessions = [];
   let ua;
+  let answerCall = answers.ring;
+  let subscriber;
+  let notifier;
+
+  webrtc.install(webrtc.describe, ({ type, sdp }) => tell('described', { type, direction: webrtc.directionOf(sdp) }));
+
+  const latest = () => sessions[sessions.length - 1];
+
+  function follow(session) {
+    sessions.push(session);
+    const say = (state) => tell('call', { state });
+    session.on('connecting', () => say('Establishing'));
+    session.on('confirmed', () => say('Established'));
+    for (const name of ['ended', 'failed']) {
+      session.on(name, () => {
+        sessions.splice(sessions.indexOf(session), 1);
+        say('Terminated');
+      });
+    }
+    session.on('hold', ({ originator }) => tell('hold', { by: originator }));
+    session.on('unhold', ({ originator }) => tell('resume', { by: originator }));
+    session.on('newDTMF', ({ originator, dtmf }) => originator === 'remote' && tell('dtmf', { tone: dtmf.tone }));
+    session.on('refer', ({ request, accept }) => {
+      tell('refer', { to: request.parseHeader('refer-to').uri.toString() });
+      accept(follow, { mediaStream });
+    });
+    session.on('replaces', ({ accept }) => {
+      tell('replaces', {});
+      accept(follow);
+    });
+  }
+
+  function called({ originator, session }) {
+    if (originator !== 'remote') return;
+    follow(session);
+    tell('call', { state: 'Ringing' });
+    answerCall(session, mediaStream);
+  }
 
   function start({ server, uri, password }) {
     ua = new JsSIP.UA({ sockets: [new JsSIP.WebSocketInterface(server)], uri, password, register: false });
@@ -49,6 +97,8 @@ module.exports = async (tell) => {
       const type = request.getHeader('Content-Type');
       tell('message', { from: request.from.uri.toString(), text: request.body, type });
     });
+    ua.on('newRTCSession', called);
+    ua.on('newSubscribe', ({ request }) => subscribed(request));
     ua.on('disconnected', () => tell('disconnected'));
     const connected = first(ua, {
       connected: () => ({}),
@@ -77,11 +127,106 @@ module.exports = async (tell) => {
 
   const options = ({ target }) => exchange((eventHandlers) => ua.sendOptions(target, null, { eventHandlers }));
 
+  async function whenCalled({ then }) {
+    answerCall = answers[then];
+    return {};
+  }
+
+  function call({ target }) {
+    const session = ua.call(target, { mediaStream });
+    follow(session);
+    const failed = ({ message, cause }) => (message ? { status: message.status_code } : { cause });
+    return first(session, { accepted: status, failed });
+  }
+
+  async function cancel() {
+    latest().terminate();
+    return {};
+  }
+
+  // How the BYE is answered, JsSIP does not tell.
+  const hangUp = cancel;
+
+  const changed = (change) =>
+    new Promise((resolve, reject) => {
+      if (!change(() => resolve({}))) reject(new Error('not now'));
+    });
+
+  const hold = () => changed((done) => latest().hold({}, done));
+
+  const resume = () => changed((done) => latest().unhold({}, done));
+
+  async function dtmf({ tones }) {
+    latest().sendDTMF(tones, { duration: 100, interToneGap: 50, transportType: 'INFO' });
+    return {};
+  }
+
+  // Transfer the first call: to a target, or to the other end of the latest one.
+  const refer = ({ target }) =>
+    new Promise((resolve, reject) => {
+      const [session] = sessions;
+      const replaces = target ? undefined : latest();
+      const to = target || replaces.remote_identity.uri.toString();
+      const failed = ({ cause }) => reject(new Error(cause));
+      const concluded = ({ status_line: line }) => resolve({ status: line.status_code });
+      const eventHandlers = { accepted: concluded, failed: concluded, requestFailed: failed };
+      session.refer(to, { replaces, eventHandlers });
+    });
+
+  async function subscribe({ target, event, accept }) {
+    subscriber = ua.subscribe(target, event, accept, { expires: 600 });
+    subscriber.on('active', () => tell('subscription', { state: 'active' }));
+    subscriber.on('terminated', (code, reason) => tell('subscription', { state: 'terminated', reason }));
+    subscriber.on('notify', (final, request, body, type) => tell('notify', { body, type }));
+    subscriber.subscribe();
+    return {};
+  }
+
+  async function unsubscribe() {
+    subscriber.terminate();
+    return {};
+  }
+
+  function subscribed(request) {
+    notifier = ua.notify(request, request.getHeader('accept') || 'text/plain', {});
+    notifier.on('subscribe', (ended) => {
+      tell('subscribe', { package: request.getHeader('event'), ended });
+      // RFC 6665 section 4.2.1.2: a NOTIFY follows each SUBSCRIBE at once.
+      if (ended) notifier.terminate();
+      else notifier.notify();
+    });
+    notifier.start();
+  }
+
+  async function notify({ body, final }) {
+    if (final) notifier.terminate(body, 'noresource');
+    else notifier.notify(body);
+    return {};
+  }
+
   function stop() {
     const stopped = first(ua, { disconnected: () => ({}) });
     ua.stop();
     return stopped;
   }
 
-  return { start, register, unregister, message, options, stop };
+  return {
+    start,
+    register,
+    unregister,
+    message,
+    options,
+    whenCalled,
+    call,
+    cancel,
+    hangUp,
+    hold,
+    resume,
+    dtmf,
+    refer,
+    subscribe,
+    unsubscribe,
+    notify,
+    stop,
+  };
 };
