@@ -52,6 +52,12 @@ def queue(agent: UserAgent) -> DeferredQueue[Session]:
     return calls
 
 
+def remote(session: Session) -> bytes:
+    """Give the peer's description."""
+    assert session.remoteDescription is not None
+    return session.remoteDescription.body
+
+
 async def change(session: Session, direction: str) -> None:
     """Have the direction of our audio be changed."""
     response = await within(session.reinvite(audio(direction)))
@@ -94,7 +100,7 @@ async def test_aCallIsMadeAndEnded(place: Place, stack: str, call: Any, whoHangs
     alice, bob = await place.ours("alice"), await place.registered(stack, "bob")
 
     session = await call(alice, bob)
-    assert session.remoteDescription.body.startswith(b"v=0\r\n")
+    assert remote(session).startswith(b"v=0\r\n")
     if whoHangsUp == "ours":
         await within(session.bye())
     else:
@@ -174,12 +180,12 @@ async def test_theCallIsHeldByBoth(place: Place, stack: str, call: Any) -> None:
 
     await change(session, "sendonly")
     await described(bob, "sendonly")
-    assert b"a=recvonly" in session.remoteDescription.body
+    assert b"a=recvonly" in remote(session)
     await change(session, "sendrecv")
     await described(bob, "sendrecv")
 
     session.on("offer", lambda offer: offer.accept(audio("recvonly")))
     await within(bob.do("hold"))
-    await until(lambda: b"a=sendonly" in session.remoteDescription.body)
+    await until(lambda: b"a=sendonly" in remote(session))
     await described(bob, "recvonly")
     await within(session.bye())
