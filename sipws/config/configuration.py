@@ -283,6 +283,15 @@ class Configuration:
     maxMessageSize: int = option(
         integer(1024, 2**31 - 1), "The longest message that is taken in.", default=_MEBIBYTE, unit="octets"
     )
+    sessionRepair: bool = option(
+        FLAG, "Whether calls outlive a lost connection, by a re-INVITE on the next.", default=False
+    )
+    sessionRepairTimeout: float = option(
+        SECONDS,
+        "How long a call waits for the next connection, where calls outlive a lost one.",
+        default=60.0,
+        unit="seconds",
+    )
     maxTransactions: int = option(
         integer(1, 10_000_000), "Transactions open at once.", default=10_000, unit="transactions"
     )

@@ -16,6 +16,7 @@ from sipws.errors import ParseError, SessionFailed, SessionTerminated, Transacti
 from sipws.session.machine import ARROWS, INCOMING, OUTGOING, Action, Event, State
 from sipws.session.modification import Modification
 from sipws.session.outcome import Outcome
+from sipws.session.repair import Repair
 from sipws.session.values import Cause, Description, Termination
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class SessionCore(Emitter):
         self.confirmed: Outcome[Any] = Outcome()
         self.over: Outcome[Termination] = Outcome()
         self.modification = Modification(self)
+        self._repair = Repair(self)
 
     def __repr__(self) -> str:
         return f"<Session {self.direction} {self.state} Call-ID {self.id}>"
@@ -203,7 +205,11 @@ class SessionCore(Emitter):
 
     def connectionLost(self, dialog: Dialog, error: SIPError) -> None:
         """Take note that the connection is gone."""
-        if self.dialog is dialog:
+        if self.dialog is not dialog:
+            return
+        if self.usages.configuration.sessionRepair and self.state == State.CONFIRMED:
+            self._repair.begin()
+        else:
             self.follow(Event.BROKEN, Termination(Cause.CONNECTION, "network"))
 
     def _receiveBye(self, request: IncomingRequest) -> object:
@@ -332,10 +338,12 @@ class SessionCore(Emitter):
     def _sendBye(self, _: object) -> None:
         leg = self.leg
         self.modification.stop()
+        self._repair.stop()
         try:
             if leg is None:
                 raise ValueError("there is no dialog")
-            sending = self.usages.sendWithin(leg.dialog, "BYE", self._byeHeaders)
+            # While a lost connection is being repaired, it waits for the next.
+            sending = self.usages.sendWithin(leg.dialog, "BYE", self._byeHeaders, deadline=None)
         except (ValueError, ParseError) as error:
             _log.warn("no BYE: {error}", error=error)
             self.follow(Event.BROKEN)
@@ -374,6 +382,7 @@ class SessionCore(Emitter):
         if self.ending is None:
             self.ending = Termination(Cause.DIALOG, "remote")
         self.modification.stop()
+        self._repair.stop()
         self.invitation.stop()
         legs, self.legs = self.legs, []
         for leg in legs:

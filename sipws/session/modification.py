@@ -68,6 +68,10 @@ class Modification:
             incoming[1].withdraw()
             self._session.usages.respond(incoming[0], 487)
 
+    def connectionLost(self) -> None:
+        """Wait no longer for an ACK that would have come on a connection that is gone."""
+        self._stopRepeating()
+
     # Ours.
 
     def send(

@@ -37,6 +37,7 @@ class Session(SessionCore):
         terminated  Termination       it is over, accepted or not
         offer       Offer             the peer offers, or asks for an offer: see L{Offer}
         ack         request           an ACK came
+        repaired                      the connection was lost, and the call goes on over another
         forked      response          a further 2xx of another branch came, which was ended at once
         ==========  ================  ==========================================================
 

@@ -31,6 +31,8 @@ class Cause:
     TIMEOUT: Final = "no response"
     #: The INVITE could not be sent, or the connection was lost with what was under way on it.
     CONNECTION: Final = "connection lost"
+    #: The connection was lost; there is another, but the peer took no re-INVITE on it.
+    NOT_REPAIRED: Final = "not repaired"
     #: Our 2xx was not acknowledged.
     NO_ACK: Final = "no ACK"
     #: The peer's description, or the lack of it, cannot be made sense of.

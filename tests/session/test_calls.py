@@ -325,6 +325,51 @@ class TestHangingUpEarly:
         assert lone.sent() == ["180 INVITE", "487 INVITE", "200 BYE"]
         lone.finish()
 
+    def test_theByeThatIsWaitedWithIsOvertakenByThePeers(self) -> None:
+        lone = Lone()
+        lone.receive(body=OFFER)
+        callee = lone.party.session
+        callee.accept(ANSWER).addErrback(lambda _: None)
+        callee.bye()
+        lone.within("BYE", 2)
+        assert lone.sent() == ["200 INVITE", "200 BYE"]
+        assert callee.state == State.TERMINATED
+        lone.finish()
+
+    def test_theCallersAckIsNotLeftOutForTheCalleesBye(self) -> None:
+        # The answer that the ACK is to have is not there yet; and then it need not be.
+        lone = Lone()
+        caller = lone.party.call(body="")
+        caller.on("offer", lambda offer: None)
+        lone.answer(lone.take(), 200, body=OFFER)
+        assert (caller.state, lone.sent()) == (State.ACCEPTED, [])
+        lone.within("BYE", 1)
+        assert lone.sent() == ["ACK", "200 BYE"]
+        assert caller.state == State.TERMINATED
+        lone.finish()
+
+    @pytest.mark.parametrize("begin", [None, "bye"])
+    def test_withoutTheDialogThereIsNoCall(self, begin: str | None) -> None:
+        # Another usage may end it: RFC 5057 section 5.1.
+        for isCalled in (True, False):
+            lone = Lone()
+            if isCalled:
+                lone.receive(body=OFFER)
+                session = lone.party.session
+                session.accept(ANSWER).addErrback(lambda _: None)
+            else:
+                session = lone.party.call(body="")
+                session.on("offer", lambda offer: None)
+                lone.answer(lone.take(), 200, body=OFFER)
+            if begin is not None:
+                session.bye()
+            assert session.dialog is not None
+            session.dialog.end()
+            assert session.state == State.TERMINATED
+            lone.transport.takeAll()
+            lone.clock.advance(64)
+            assert lone.party.isIdle()
+
     def test_byesThatCross(self) -> None:
         # RFC 5407 section 3.2.1: both are answered with 200.
         pair = Pair()

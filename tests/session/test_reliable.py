@@ -20,7 +20,8 @@ def ring(*headers: str, body: str = OFFER) -> Lone:
     return lone
 
 
-def prack(lone: Lone, response: Any, cseq: int = 2, body: str = "", **changed: int) -> None:
+def prack(lone: Lone, response: Any, cseq: int = 2, body: str = "", changed: Any = None) -> None:
+    changed = changed or {}
     rseq = changed.get("rseq", int(response.getHeader("RSeq")))
     invite = changed.get("invite", response.cseq)
     lone.within("PRACK", cseq, f"RAck: {rseq} {invite} INVITE", body=body)
@@ -111,7 +112,7 @@ class TestWhoIsCalled:
         lone = ring(SUPPORTED)
         acknowledged = outcome(lone.party.session.progress(reliable=True))
         response = lone.take()
-        prack(lone, response, **changed)
+        prack(lone, response, changed=changed)
         assert lone.sent() == ["481 PRACK"]
         assert acknowledged == []
         lone.within("PRACK", 3, "RAck: nonsense")
