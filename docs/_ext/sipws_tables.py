@@ -26,6 +26,8 @@ from sipws.config.refused import REFUSED
 from sipws.counters import Counters
 from sipws.dialog import DIALOG
 from sipws.metrics import metricName
+from sipws.session import machine as sessions
+from sipws.session.offeranswer import OFFER_ANSWER
 from sipws.tap import Options
 from sipws.transaction import machines
 from sipws.transaction.drawing import toRST
@@ -131,6 +133,23 @@ def dialogMachine(argument: str) -> str:
     return listTable(["In", "on", "does", "goes to"], rows, "16 32 36 16")
 
 
+def sessionMachine(argument: str) -> str:
+    """Draw one of the machines of L{sipws.session.machine}."""
+    drawn = getattr(sessions, argument)
+    rows = [
+        [arrow.state, arrow.event, "; ".join(arrow.actions) or "nothing", arrow.target]
+        for arrow in drawn.arrows
+    ]
+    table = listTable(["In", "on", "does", "goes to"], rows, "16 20 44 20")
+    return table.replace(".. list-table::", f".. list-table:: {drawn.name} ({drawn.source})", 1)
+
+
+def offerAndAnswer(argument: str) -> str:
+    """Draw the table of L{sipws.session.offeranswer}."""
+    rows = [[arrow.state, arrow.event, arrow.target] for arrow in OFFER_ANSWER]
+    return listTable(["In", "on", "goes to"], rows, "34 32 34")
+
+
 def helpOfCommand(argument: str) -> str:
     """Show the command line's own help."""
     blocks = []
@@ -176,6 +195,8 @@ DIRECTIVES: dict[str, Callable[[str], str]] = {
     "sipws-counters": countersOfUserAgent,
     "sipws-machine": machine,
     "sipws-dialog": dialogMachine,
+    "sipws-session": sessionMachine,
+    "sipws-offeranswer": offerAndAnswer,
     "sipws-command": helpOfCommand,
     "sipws-plugin": helpOfPlugin,
     "sipws-statuses": exitStatuses,

@@ -14,6 +14,8 @@ The events of a user agent::
     message             request                    a MESSAGE came, and no rule refused it
     subscribe           notifier                   a SUBSCRIBE came: the listener answers it, see
                                                    L{sipws.subscription.Notifier}
+    invite              session                    an INVITE came: the listener answers it, see
+                                                   L{sipws.session.Session}
     requestAbandoned    request, error             a request of another's that reached its handler cannot
                                                    be answered any more: its connection is gone, its
                                                    response was not taken, or its ACK will not come
