@@ -34,6 +34,7 @@ from sipws.config.values import (
     PATH,
     READABLE_FILE,
     REGISTRAR,
+    ROUTES,
     SECONDS,
     SECONDS_OR_ZERO,
     TEXT,
@@ -87,6 +88,11 @@ class Configuration:
     instanceId: str | None = option(
         INSTANCE_ID, "The UUID of this device: switches on outbound, RFC 5626 (+sip.instance, reg-id)."
     )
+    gruu: str = option(
+        choice("none", "public", "temporary"),
+        "The GRUU of the registrar (RFC 5627) that is the Contact of dialogs; needs instanceId.",
+        default="none",
+    )
     userAgentString: str = option(TEXT, "The value of User-Agent.", default=f"sipws/{__version__}")
     extraSupported: tuple[str, ...] = option(OPTION_TAGS, "Further option tags for Supported.", default=())
     hackAllowUnregisteredOptionTags: bool = option(
@@ -115,6 +121,9 @@ class Configuration:
     )
     usePreloadedRoute: bool = option(
         FLAG, "Send each request with a Route to the WebSocket server.", default=False
+    )
+    outboundProxy: tuple[URI, ...] = option(
+        ROUTES, "The proxies that each request outside of dialogs is to pass, in order.", default=()
     )
     connectTimeout: float = option(
         SECONDS,

@@ -1,10 +1,67 @@
 """
-The option tags that IANA has registered (RFC 3261 section 27.1).
+Option tags (RFC 3261 section 19.2): which of them a configuration switches on,
+as a table, and all that IANA has registered.
 """
 
 from __future__ import annotations
 
-__all__ = ["REGISTERED"]
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    from sipws.config.configuration import Configuration
+
+__all__ = ["REGISTERED", "TABLE", "OptionTag", "Where", "supportedTags"]
+
+
+class Where(Enum):
+    """Which messages an option tag stands in."""
+
+    ALL = "all"
+    REGISTER = "REGISTER"
+
+
+@attrs.frozen
+class OptionTag:
+    """
+    One row of the table.
+
+    @ivar tag: The option tag.
+    @ivar where: The messages whose Supported has it.
+    @ivar isOn: Says whether a configuration switches it on.
+    """
+
+    tag: str
+    where: Where
+    isOn: Callable[[Configuration], bool]
+
+
+#: What switches on what.
+TABLE: Final = (
+    # RFC 3327 section 5.1: "The UA SHOULD include the option tag "path"".
+    OptionTag("path", Where.REGISTER, lambda configuration: True),
+    # RFC 5626 section 4.2.1.
+    OptionTag("outbound", Where.REGISTER, lambda configuration: configuration.instanceId is not None),
+    # RFC 5627 section 4.4: "a UA SHOULD include a Supported header with the option tag "gruu" in
+    # requests and responses it generates."
+    OptionTag("gruu", Where.ALL, lambda configuration: configuration.gruu != "none"),
+)
+
+
+def supportedTags(configuration: Configuration, where: Where) -> tuple[str, ...]:
+    """
+    Give the option tags for the Supported header of a message: those of the
+    table, and C{extraSupported} of the configuration.
+
+    @param configuration: The configuration.
+    @param where: Which message.
+    """
+    rows = (row for row in TABLE if row.where in (Where.ALL, where) and row.isOn(configuration))
+    return tuple(dict.fromkeys((*(row.tag for row in rows), *configuration.extraSupported)))
+
 
 #: From the registry "Option Tags" of the Session Initiation Protocol Parameters.
 REGISTERED = frozenset(

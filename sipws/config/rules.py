@@ -58,6 +58,12 @@ def _twoFlowsNeedAnInstanceAndTwoServers(configuration: Configuration) -> None:
         raise ConfigurationError("flows", f"is {flows} with {len(servers)} server in wsServers")
 
 
+def _gruuNeedsAnInstance(configuration: Configuration) -> None:
+    # RFC 5627 section 4.1: "the UA MUST include a "sip.instance" media feature tag".
+    if configuration.gruu != "none" and configuration.instanceId is None:
+        raise ConfigurationError("gruu", f"is {configuration.gruu} without instanceId")
+
+
 def _inOrder(configuration: Configuration, least: str, most: str) -> None:
     low, high = getattr(configuration, least), getattr(configuration, most)
     if high < low:
@@ -124,6 +130,7 @@ RULES: tuple[Callable[[Configuration], None], ...] = (
     _retryIntervalsAreInOrder,
     _reconnectionTimeoutsAreInOrder,
     _twoFlowsNeedAnInstanceAndTwoServers,
+    _gruuNeedsAnInstance,
     _secretsAreGivenOnce,
     _httpUserAndPasswordComeTogether,
     _oneAuthorization,

@@ -29,6 +29,7 @@ __all__ = [
     "PATH",
     "READABLE_FILE",
     "REGISTRAR",
+    "ROUTES",
     "SECONDS",
     "SECONDS_OR_ZERO",
     "TEXT",
@@ -238,6 +239,20 @@ def _registrar(value: object) -> URI:
     return uri
 
 
+def _routes(value: object) -> tuple[URI, ...]:
+    """Take the URIs of proxies, each with C{lr}: nobody is left that knows of strict routing."""
+    given = [value] if isinstance(value, (str, URI)) else value
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
+        raise Unfit("must be a SIP URI, or a list of them", "as in sip:proxy.example.com")
+    return tuple(_loose(_sipURI(each)) for each in given)
+
+
+def _loose(uri: URI) -> URI:
+    if uri.headers:
+        raise Unfit("must not hold headers", "as in sip:proxy.example.com")
+    return uri if "lr" in uri.parameters else attrs.evolve(uri, parameters={**uri.parameters, "lr": None})
+
+
 def _instanceId(value: object) -> str:
     """Take a UUID, with or without C{urn:} and C{uuid:} before it, and keep it as RFC 4122 writes it."""
     given = str(value) if isinstance(value, (str, uuid.UUID)) else ""
@@ -317,6 +332,9 @@ ADDRESS_OF_RECORD = Kind("SIP URI with a user", _addressOfRecord)
 
 #: A SIP URI without a user part; C{sip:} may be left out.
 REGISTRAR = Kind("SIP URI without a user", _registrar)
+
+#: The SIP URIs of proxies, one or several in order.
+ROUTES = Kind("SIP URI, or list of SIP URIs", _routes)
 
 #: A UUID, which stays the same for the life of a device (RFC 5626 section 4.1).
 INSTANCE_ID = Kind("UUID", _instanceId)

@@ -132,6 +132,8 @@ class UserAgent(Calling, EventState, Emitter):
             self._connectionClosed,
             directoryOf(self.configuration, reactor, self.counters, tokens.random, resolver),
         )
+        if self.configuration.gruu != "none":
+            identity.findGRUU = self._flows.gruu
         self._stopping: Stopping | None = None
 
     def __repr__(self) -> str:

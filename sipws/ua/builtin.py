@@ -30,7 +30,7 @@ def _answerOptions(dispatcher: Dispatcher, request: IncomingRequest) -> object:
             ("Allow", dispatcher.allow()),
             ("Accept", dispatcher.accept()),
             ("Accept-Encoding", "identity"),
-            ("Supported", ", ".join(dispatcher.identity.configuration.extraSupported)),
+            ("Supported", ", ".join(dispatcher.supported())),
         ],
     )
 

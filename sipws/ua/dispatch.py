@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
+from sipws.config.optiontags import Where, supportedTags
 from sipws.dialog import Rejection
 from sipws.errors import Congested, LimitExceeded, NotConnected, ParseError, SIPError
 from sipws.message import OutgoingResponse
@@ -129,7 +130,7 @@ class Dispatcher:
 
     def supported(self) -> Collection[str]:
         """Give the option tags that are supported, in lower case."""
-        tags = [tag.lower() for tag in self.identity.configuration.extraSupported]
+        tags = [tag.lower() for tag in supportedTags(self.identity.configuration, Where.ALL)]
         if self.usages is not None:
             tags += self.usages.optionTags
         return [*tags, *(tag for newcomer in self._welcomed() for tag in newcomer.optionTags)]

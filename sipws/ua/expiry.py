@@ -12,9 +12,9 @@ from sipws.errors import ParseError
 from sipws.refreshing import deltaSeconds
 
 if TYPE_CHECKING:
-    from sipws.message import URI, IncomingResponse
+    from sipws.message import URI, Contact, IncomingResponse
 
-__all__ = ["flowTimer", "grantedExpires"]
+__all__ = ["flowTimer", "grantedExpires", "ownContact"]
 
 _SECONDS = re.compile(r"[ \t]*([0-9]{1,20})[ \t]*")
 
@@ -36,22 +36,27 @@ def grantedExpires(
         (RFC 5626 section 6), and one that is listed with another is theirs.
     @return: Seconds; C{None} where the response lists bindings but not ours.
     """
-    total = len(response.getHeaders("Contact"))
     expires = deltaSeconds(response.getHeader("Expires"))
-    if total:
-        found, own = _ownExpires(response, total, uri, regID)
+    if response.hasHeader("Contact"):
+        found, contact = ownContact(response, uri, regID)
         if not found:
             return None
+        own = None if contact is None else deltaSeconds(contact.parameters.get("expires"))
         expires = expires if own is None else own
     return requested if expires is None else min(expires, requested)
 
 
-def _ownExpires(
-    response: IncomingResponse, total: int, uri: URI, regID: int | None
-) -> tuple[bool, int | None]:
-    """Find our Contact among all that are listed, and its C{expires}; one that cannot be read may be ours."""
+def ownContact(response: IncomingResponse, uri: URI, regID: int | None = None) -> tuple[bool, Contact | None]:
+    """
+    Find our Contact among all that a registrar lists.
+
+    @param response: A 2xx to a REGISTER.
+    @param uri: The URI of our Contact.
+    @param regID: As of L{grantedExpires}.
+    @return: Whether it is there, and it; C{None}: one that cannot be read may be ours.
+    """
     unreadable = False
-    for index in range(total):
+    for index in range(len(response.getHeaders("Contact"))):
         try:
             contact = response.parseHeader("Contact", index)
         except ParseError:
@@ -63,7 +68,7 @@ def _ownExpires(
         if listed is None or listed.user != uri.user or listed.host.lower() != uri.host.lower():
             continue
         if regID is None or contact.parameters.get("reg-id", str(regID)) == str(regID):
-            return True, deltaSeconds(contact.parameters.get("expires"))
+            return True, contact
     return unreadable, None
 
 

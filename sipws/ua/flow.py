@@ -342,6 +342,12 @@ class Flows:
             self.warned = True
             _log.warn("the registrar does not know of outbound (RFC 5626): it may find us by one flow alone")
 
+    def gruu(self, temporary: bool) -> str | None:
+        """Give a GRUU of a binding that is good: any flow's leads to all of them (RFC 5627 section 4.2)."""
+        bindings = [flow.registration.binding for flow in self.all]
+        found = [binding.gruu(temporary=temporary) for binding in bindings if binding is not None]
+        return next((gruu for gruu in found if gruu is not None), None)
+
     def note(self) -> None:
         """Note since when each of them stands as it does."""
         for flow in self.all:

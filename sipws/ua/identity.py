@@ -5,6 +5,7 @@ for its life, and what its requests say of it is prepared.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -64,9 +65,11 @@ class Identity:
     @ivar fromPrefix: The From header up to the tag.
     @ivar contact: The Contact header (RFC 7118 section 5.3 and appendix B.1).
     @ivar callIDPrefix: What each Call-ID of ours begins with.
+    @ivar findGRUU: Gives a GRUU of ours, where there is one; called with
+        whether it must not show who we are.  C{None}: none is to be used.
     """
 
-    __slots__ = ("callIDPrefix", "configuration", "contact", "domain", "fromPrefix", "uri")
+    __slots__ = ("callIDPrefix", "configuration", "contact", "domain", "findGRUU", "fromPrefix", "uri")
 
     def __init__(self, configuration: Configuration) -> None:
         assert configuration.uri is not None
@@ -77,6 +80,7 @@ class Identity:
         self.callIDPrefix = configuration.sipjsId
         self.fromPrefix = f"{_quoted(configuration.displayName)}<{self.uri}>;tag="
         self.contact = self._contactURI(self.uri.scheme)
+        self.findGRUU: Callable[[bool], str | None] | None = None
 
     def contactFor(self, scheme: str, *, dialog: bool) -> str:
         """
@@ -88,10 +92,28 @@ class Identity:
         # RFC 3261 section 8.1.1.8: "If the Request-URI or top Route header field
         # value contains a SIPS URI, the Contact header field MUST contain a SIPS
         # URI as well."
+        gruu = self._gruu(scheme) if dialog else None
+        if gruu is not None:
+            return f"<{gruu}>"
         uri = self._contactURI("sips") if scheme == "sips" else self.contact
-        # RFC 5626 section 4.3: a dialog's requests shall come over this very flow.
+        # RFC 5626 section 4.3: a dialog's requests shall come over this very flow.  A GRUU says so by itself.
         ob = ";ob" if dialog and self.configuration.instanceId is not None else ""
         return f"<{uri}{ob}>"
+
+    def _gruu(self, scheme: str) -> str | None:
+        """
+        Give the GRUU for the Contact of a dialog.
+
+        RFC 5627 section 4.4: "A UA SHOULD use a GRUU when populating the
+        Contact header field of dialog-forming and target refresh requests and
+        responses."
+        """
+        if self.findGRUU is None:
+            return None
+        gruu = self.findGRUU(self.configuration.gruu == "temporary")
+        # The scheme is that of the address of record, and not for us to change (section 4.2).
+        isFit = gruu is not None and (scheme != "sips" or gruu.lower().startswith("sips:"))
+        return gruu if isFit else None
 
     def isOurs(self, user: str | None) -> bool:
         """Say whether the user of a Request-URI is this user agent's: of its address or its Contact."""

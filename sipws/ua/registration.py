@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import attrs
 from twisted.internet.defer import Deferred
 
 from sipws.errors import NotConnected, RegistrationError
 from sipws.interfaces import C
 from sipws.message import URI
 from sipws.refreshing import isRefusal, minExpires, refreshDelay, retryAfter, retryDelay
+from sipws.ua.binding import Binding, bindingOf
 from sipws.ua.causes import CONNECTION_ERROR, EXPIRES, causeOfError, causeOfStatus
 from sipws.ua.events import loggerFor
 from sipws.ua.expiry import flowTimer, grantedExpires
@@ -70,6 +72,8 @@ class Registration:
         more where the registrar wants that.
     @ivar granted: For how long it was granted last, in seconds; 0 before that.
     @ivar failures: How often in a row it has failed.
+    @ivar binding: What the registrar has said of the binding beside that;
+        C{None} where there is none.
     """
 
     __slots__ = (
@@ -89,6 +93,7 @@ class Registration:
         "_requester",
         "_settledWaiters",
         "_target",
+        "binding",
         "expires",
         "failures",
         "granted",
@@ -116,6 +121,7 @@ class Registration:
         self.expires = options.registerExpires
         self.granted = 0
         self.failures = 0
+        self.binding: Binding | None = None
         # RFC 3261 section 10.2: "All registrations from a UAC SHOULD use the same Call-ID header
         # field value for registrations sent to a particular registrar."
         self._callID: str | None = None
@@ -298,6 +304,7 @@ class Registration:
     def _keep(self, response: IncomingResponse | None, cause: str | None) -> None:
         self.failures = 0
         self.registered = True
+        self._takeBinding(response)
         self._takeFlowTimer(response)
         self._cancelExpiry()
         self._expiresAt = self._clock.seconds() + self.granted
@@ -306,6 +313,13 @@ class Registration:
         if delay >= self.granted:
             # Otherwise the refresh, when it leaves, starts to watch for the end: one timer less meanwhile.
             self._watch()
+
+    def _takeBinding(self, response: IncomingResponse | None) -> None:
+        """Note what is said of the binding: what was said before is out of date (RFC 3608 section 6.1)."""
+        assert response is not None
+        self.binding = bindingOf(response, self._contactURI(), self._flow.regID)
+        if self.binding.serviceRoute:
+            self._requester.builder.preloads = True
 
     def _takeFlowTimer(self, response: IncomingResponse | None) -> None:
         """Tell the transport how often the server wants a sign of life (RFC 5626 section 4.4)."""
@@ -331,6 +345,10 @@ class Registration:
             refused=response is not None and isRefusal(response.statusCode),
             after=retryAfter(response),
         )
+        if self.binding is not None and response is not None and isRefusal(response.statusCode):
+            # RFC 3608 section 6.1: "If the re-registration request is refused [...], the UA SHOULD discard
+            # any stored service route"; of GRUUs, RFC 5627 section 4.2 says that they stay.
+            self.binding = attrs.evolve(self.binding, serviceRoute=())
         self.failures += 1
         _log.info("REGISTER came to nothing ({cause}); next in {delay:.1f} seconds", cause=cause, delay=delay)
         self._due = self._clock.callLater(delay, self._feedDue)
@@ -356,6 +374,9 @@ class Registration:
         self._cancelExpiry()
         if self.registered:
             self.registered = False
+            # RFC 5627 section 4.4: a UA "MUST NOT reuse a GRUU learned through a previous
+            # registration that has lapsed".
+            self.binding = None
             self._flow.unregistered(response, cause)
 
     def _arrive(self, response: IncomingResponse | None, cause: str | None) -> None:

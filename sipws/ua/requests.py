@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from sipws.config.optiontags import Where, supportedTags
 from sipws.interfaces import C, ITransport
 from sipws.message import URI, NameAddr, OutgoingRequest
+from sipws.message.nameaddr import Route
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from sipws.dialog import Dialog
     from sipws.errors import TransportError
     from sipws.message import IncomingResponse
+    from sipws.ua.binding import Binding
     from sipws.ua.identity import Identity
     from sipws.ua.tokens import Tokens
 
@@ -114,9 +117,10 @@ class RequestBuilder:
 
     @ivar identity: Who they come from.
     @ivar tokens: Where their tags, Call-IDs and branches come from.
+    @ivar preloads: Whether some of them have a Route of ours, which depends on the connection.
     """
 
-    __slots__ = ("_allow", "_fixed", "_preloads", "_sentBy", "_viaTransport", "identity", "tokens")
+    __slots__ = ("_allow", "_fixed", "_sentBy", "_viaTransport", "identity", "preloads", "tokens")
 
     def __init__(self, identity: Identity, tokens: Tokens, allow: Any) -> None:
         options = identity.configuration
@@ -124,10 +128,10 @@ class RequestBuilder:
         self.tokens = tokens
         self._allow = allow
         self._fixed = [
-            *_supported(options.extraSupported),
+            *_supported(supportedTags(options, Where.ALL)),
             ("User-Agent", options.userAgentString),
         ]
-        self._preloads = options.usePreloadedRoute
+        self.preloads = options.usePreloadedRoute or bool(options.outboundProxy)
         self._viaTransport = "TCP" if options.hackViaTcp else None
         self._sentBy = f"{options.viaHost}{';rport' if options.forceRport else ''};branch="
 
@@ -164,7 +168,7 @@ class RequestBuilder:
             ("CSeq", f"1 {method}"),
             *self._fixed,
         ]
-        if transport is not None and not self._preloads:
+        if transport is not None and not self.preloads:
             pairs.insert(0, ("Via", self._via(transport, branch)))
         if method in DIALOG_METHODS:
             scheme = uri.partition(":")[0].lower()
@@ -221,12 +225,10 @@ class RequestBuilder:
         """
         options = self.identity.configuration
         assert options.registrarServer is not None
-        tags = options.extraSupported
         contact = f"<{self.identity.contact}>;expires={expires}"
         if options.instanceId is not None:
-            # RFC 5626 section 4.2.1: the instance, the flow, and what the registrar must know of.
+            # RFC 5626 section 4.2.1: the instance, and the flow.
             contact += f';+sip.instance="<urn:uuid:{options.instanceId}>";reg-id={regID}'
-            tags = (*dict.fromkeys(("path", "outbound", *tags)),)
         return self.build(
             "REGISTER",
             options.registrarServer,
@@ -237,7 +239,7 @@ class RequestBuilder:
                 ("Contact", contact),
                 ("Expires", expires),
                 ("Allow", self._allow()),
-                *_supported(tags),
+                *_supported(supportedTags(options, Where.REGISTER)),
             ],
         )
 
@@ -251,9 +253,26 @@ class RequestBuilder:
         """
         # RFC 3261 section 8.1.2: a pre-existing route set may be configured; RFC 7118's examples route by
         # the connection instead, so it is off by default.  Within a dialog it is the dialog's (12.2.1.1).
-        if self._preloads and request.toTag is None and not request.hasHeader("Route"):
-            request.prependHeader("Route", transport.server.sip_uri)
+        if self.preloads and request.toTag is None and not request.hasHeader("Route"):
+            for route in reversed(self._routes(request, transport)):
+                request.prependHeader("Route", route)
         request.prependHeader("Via", self._via(transport, self.tokens.branch()))
+
+    def _routes(self, request: OutgoingRequest, transport: IServedTransport) -> list[str]:
+        """List the proxies that a request is to pass."""
+        options = self.identity.configuration
+        routes = [transport.server.sip_uri] if options.usePreloadedRoute else []
+        routes += [f"<{proxy}>" for proxy in options.outboundProxy]
+        # What the registrar has said is for the requests after it (RFC 3608 section 6.1).
+        binding = None if request.method == "REGISTER" else _bindingOver(transport)
+        if binding is None or not binding.serviceRoute:
+            return routes
+        # "In general, the service route set is appended to any locally configured route needed to
+        # egress the access proxy chain": where it begins with the last of that, it is the same proxy.
+        first = Route.parse(binding.serviceRoute[0]).uri
+        if routes and Route.parse(routes[-1]).uri.equivalent(first):
+            routes.pop()
+        return [*routes, *binding.serviceRoute]
 
     def _via(self, transport: IServedTransport, branch: str) -> str:
         return f"SIP/2.0/{self._viaTransport or transport.viaTransport} {self._sentBy}{branch}"
@@ -302,6 +321,13 @@ class RequestBuilder:
             for value in request.getHeaders(name):
                 ack.addHeader(name, value)
         return ack
+
+
+def _bindingOver(transport: IServedTransport) -> Binding | None:
+    """Give what the registrar has said of the binding over a connection, where there is one."""
+    registration = getattr(transport.ua, "registration", None)
+    binding: Binding | None = None if registration is None else registration.binding
+    return binding
 
 
 def _supported(extra: tuple[str, ...]) -> list[tuple[str, object]]:

@@ -13,6 +13,7 @@ from sipws.config import Configuration, WsServer
 from sipws.config.configuration import optionNames, pathOptions
 from sipws.config.refused import REFUSED
 from sipws.errors import ConfigurationError
+from sipws.message import URI
 
 SERVER = "wss://sip.example.com"
 ALICE = "sip:alice@example.com"
@@ -125,6 +126,29 @@ class TestAddresses:
     def test_registrarServerNamesNoUser(self) -> None:
         assert str(configure(registrarServer="example.net").registrarServer) == "sip:example.net"
         assert "RFC 3261" in refusal(registrarServer="sip:bob@example.net").hint
+
+    @pytest.mark.parametrize(
+        ("given", "kept"),
+        [
+            ("proxy.example.net", ["sip:proxy.example.net;lr"]),
+            ("sips:p;lr;x=1", ["sips:p;lr;x=1"]),
+            (URI.parse("sip:p"), ["sip:p;lr"]),
+            (["sip:one;transport=ws", "sip:two;lr"], ["sip:one;transport=ws;lr", "sip:two;lr"]),
+            ([], []),
+        ],
+    )
+    def test_outboundProxiesAreLooseRouters(self, given: object, kept: list[str]) -> None:
+        assert [str(uri) for uri in configure(outboundProxy=given).outboundProxy] == kept
+
+    @pytest.mark.parametrize("given", ["tel:+1", "sip:p?x=y", 5, b"sip:p", ["sip:p", "<"], "sip:u:hunter2@p"])
+    def test_anOutboundProxyIsASIPURI(self, given: object) -> None:
+        error = refusal(outboundProxy=given)
+        assert error.option == "outboundProxy"
+        assert "hunter2" not in str(error)
+
+    def test_aGRUUNeedsAnInstance(self) -> None:
+        assert "without instanceId" in refusal(gruu="public").problem
+        assert "none or public or temporary" in refusal(gruu=True).problem
 
     def test_toRegisterNeedsAnAddress(self) -> None:
         assert refusal(uri=None).option == "uri"

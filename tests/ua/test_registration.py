@@ -182,7 +182,8 @@ class TestRequest:
         registrar.scene.connect()
         request = registrar.take()
         assert "reg-id" not in request.parseHeader("Contact").parameters
-        assert not request.hasHeader("Supported")
+        # RFC 3327 section 5.1: "The UA SHOULD include the option tag "path"".
+        assert request.getHeaders("Supported") == ["path"]
 
 
 class TestAuthentication:
