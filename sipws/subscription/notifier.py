@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, succeed
 
 from sipws.emitter import Emitter, loggerFor
 from sipws.errors import LimitExceeded, ParseError, SIPError, SubscriptionError
@@ -112,7 +112,7 @@ class Notifier(Emitter):
         pending: bool = False,
         expires: int | None = None,
         headers: Iterable[tuple[str, object]] = (),
-    ) -> Deferred[None]:
+    ) -> Deferred[bool]:
         """
         Accept it, and tell it the state; or grant what was C{pending}.
 
@@ -121,8 +121,11 @@ class Notifier(Emitter):
         @param pending: Whether that is still to be decided: L{accept} or L{terminate} follows.
         @param expires: For how long, in seconds, at most: less than was asked for.
         @param headers: Further headers of the 2xx.
-        @return: A Deferred that fires when the subscriber has been told.  It fails with
-            L{SubscriptionError}, also where the request cannot be answered any more.
+        @return: As of L{notify}.
+        @raise SubscriptionError: It has been accepted, or is over.
+        @raise LimitExceeded: There are too many dialogs: nothing was sent, L{reject} it.
+        @raise ValueError: The SUBSCRIBE makes no dialog as it is, or the answer cannot be as it is given:
+            nothing was sent, L{reject} it.
         """
         if expires is not None:
             self.expires = min(expires, self.expires)
@@ -150,15 +153,20 @@ class Notifier(Emitter):
         self.usages.respond(self.request, statusCode, reasonPhrase, headers)
         self._feed(Event.REJECT)
 
-    def notify(self, body: bytes | str, contentType: str | None = None) -> Deferred[None]:
+    def notify(self, body: bytes | str, contentType: str | None = None) -> Deferred[bool]:
         """
         Tell of new state.  NOTIFYs leave in order, one after the other; while
         there is no connection they wait for one.
 
         @param body: The state; text goes out as UTF-8.
         @param contentType: Its type; C{None}: as before.
-        @return: A Deferred that fires when the subscriber has it; it fails with L{SubscriptionError}.
+        @return: A Deferred of whether the subscriber has it, which does not fail: where the subscription
+            is over, the event C{terminated} tells of that.
+        @raise SubscriptionError: It has not been accepted.
         """
+        if self.state in (State.TERMINATED, State.ENDED):
+            isTold = False
+            return succeed(isTold)
         return self._say(Event.NOTIFY, body, contentType or self._contentType)
 
     def terminate(
@@ -197,12 +205,12 @@ class Notifier(Emitter):
         """
         return succeed(None) if self.state == State.ENDED else self._endWaiters.add()
 
-    def _say(self, event: str, body: bytes | str, contentType: str | None) -> Deferred[None]:
+    def _say(self, event: str, body: bytes | str, contentType: str | None) -> Deferred[bool]:
         if (self.state, event) not in _ARROWS:
-            return fail(SubscriptionError(f"not now: the state is {self.state}"))
+            raise SubscriptionError(f"not now: the state is {self.state}")
         before = self._body, self._contentType
         self._body, self._contentType = body, contentType
-        done: Deferred[None] = Deferred()
+        done: Deferred[bool] = Deferred()
         self._notices.nextDone = done
         try:
             self._feed(event)
@@ -354,7 +362,7 @@ class Notifier(Emitter):
         if dialog is not None:
             self.usages.detach(dialog, self)
         self.usages.discard(self)
-        self._notices.end(SubscriptionError("the subscription is over"))
+        self._notices.end()
         self._endWaiters.fire()
 
     _ACTIONS = {

@@ -11,7 +11,8 @@ import attrs
 
 from sipws.dialog import Effect, effectOf
 from sipws.dialog import State as DialogState
-from sipws.errors import SubscriptionError, TransactionTimeout, TransportError
+from sipws.emitter import loggerFor
+from sipws.errors import TransactionTimeout, TransportError
 from sipws.subscription.machine import State
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sipws.subscription.notifier import Notifier
 
 __all__ = ["MAX_WAITING", "Notice", "Notices"]
+
+_log = loggerFor("sip.subscription")
 
 #: How many NOTIFYs may wait for the one before, or for a connection.
 MAX_WAITING = 100
@@ -37,7 +40,7 @@ class Notice:
     @ivar contentType: Its type.
     @ivar reason: Why it is terminated.
     @ivar retryAfter: After how many seconds to subscribe again.
-    @ivar done: Who waits for its end.
+    @ivar done: Fires with whether the subscriber has it.
     """
 
     state: str
@@ -45,7 +48,7 @@ class Notice:
     contentType: str | None
     reason: str | None = None
     retryAfter: int | None = None
-    done: Deferred[None] | None = None
+    done: Deferred[bool] | None = None
 
 
 class Notices:
@@ -67,7 +70,7 @@ class Notices:
         self._out: Notice | None = None
         # Counts what is waited for: only the last of it is of use.
         self._turn = 0
-        self.nextDone: Deferred[None] | None = None
+        self.nextDone: Deferred[bool] | None = None
 
     @property
     def isOut(self) -> bool:
@@ -78,19 +81,20 @@ class Notices:
         """Send a NOTIFY, as soon as it may leave."""
         notice.done, self.nextDone = self.nextDone, None
         if len(self._waiting) >= MAX_WAITING and notice.reason is None:
-            _fail(notice, SubscriptionError(f"{MAX_WAITING} NOTIFYs wait already"))
+            _log.warn("a NOTIFY is dropped: {limit} wait already", limit=MAX_WAITING)
+            _settle(notice, isTold=False)
             return
         self._waiting.append(notice)
         self._next()
 
-    def end(self, error: SubscriptionError) -> None:
+    def end(self) -> None:
         """Send nothing more."""
         self._turn += 1
         waiting = [*self._waiting] if self._out is None else [self._out, *self._waiting]
         self._waiting.clear()
         self._out = None
         for notice in waiting:
-            _fail(notice, error)
+            _settle(notice, isTold=False)
 
     def _next(self) -> None:
         dialog = self._notifier.dialog
@@ -104,7 +108,8 @@ class Notices:
                 dialog, "NOTIFY", headers, notice.body, notice.contentType, deadline=0
             )
         except ValueError as error:
-            self._over(notice, SubscriptionError(str(error)))
+            _log.info("no NOTIFY: {error}", error=error)
+            self._over(notice, isTold=False)
             return
         arguments = (notice, self._turn)
         sending.result.addCallbacks(
@@ -123,15 +128,16 @@ class Notices:
     def _answered(self, response: IncomingResponse, notice: Notice, turn: int) -> None:
         if turn != self._turn:
             return
-        status = f"{response.statusCode} {response.reasonPhrase}"
-        if response.statusCode < 300:
-            self._over(notice, None)
-        elif effectOf(response.statusCode, "NOTIFY") is Effect.TRANSACTION:
-            self._over(notice, SubscriptionError(f"NOTIFY was answered with {status}", response=response))
+        text = f"NOTIFY was answered with {response.statusCode} {response.reasonPhrase}"
+        if effectOf(response.statusCode, "NOTIFY") is Effect.TRANSACTION:
+            isTold = response.statusCode < 300
+            if not isTold:
+                _log.info("{text}", text=text)
+            self._over(notice, isTold=isTold)
         else:
             # "If the NOTIFY transaction fails due to the receipt of a 404, 405, 410, 416, 480-485, 489, 501,
             # or 604 response to the NOTIFY request, the notifier MUST remove the corresponding subscription."
-            self._gone(f"NOTIFY was answered with {status}", response)
+            self._gone(text)
 
     def _unanswered(self, failure: Failure, notice: Notice, turn: int) -> None:
         if turn != self._turn:
@@ -145,24 +151,22 @@ class Notices:
         elif failure.check(TransactionTimeout) is not None:
             # "If the NOTIFY request fails due to expiration of SIP Timer F (transaction timeout), the
             # notifier SHOULD remove the subscription."
-            self._gone("NOTIFY was not answered", None)
+            self._gone("NOTIFY was not answered")
         else:
-            self._over(notice, SubscriptionError(f"NOTIFY was not answered: {failure.getErrorMessage()}"))
+            _log.info("NOTIFY was not answered: {error}", error=failure.getErrorMessage())
+            self._over(notice, isTold=False)
 
-    def _gone(self, text: str, response: IncomingResponse | None) -> None:
-        self.end(SubscriptionError(text, response=response))
+    def _gone(self, text: str) -> None:
+        self.end()
         self._notifier.noticeFailed(text)
 
-    def _over(self, notice: Notice, error: SubscriptionError | None) -> None:
+    def _over(self, notice: Notice, *, isTold: bool) -> None:
         self._out = None
-        if error is not None:
-            _fail(notice, error)
-        elif notice.done is not None:
-            notice.done.callback(None)
+        _settle(notice, isTold=isTold)
         if notice.state == State.TERMINATED:
             self._notifier.noticeTold()
         elif self._isOrphan():
-            self._gone("its dialog has ended", None)
+            self._gone("its dialog has ended")
         else:
             self._next()
 
@@ -184,10 +188,10 @@ class Notices:
 
     def _stopped(self, _: Failure, turn: int) -> None:
         if turn == self._turn:
-            self._gone("the user agent has been stopped", None)
+            self._gone("the user agent has been stopped")
 
 
-def _fail(notice: Notice, error: SubscriptionError) -> None:
+def _settle(notice: Notice, *, isTold: bool) -> None:
     done, notice.done = notice.done, None
     if done is not None:
-        done.errback(error)
+        done.callback(isTold)
