@@ -381,7 +381,11 @@ class SessionCore(Emitter):
     def _end(self, _: object) -> None:
         if self.ending is None:
             self.ending = Termination(Cause.DIALOG, "remote")
+        if not self.accepted.isKnown:
+            # Its 2xx could not be sent.
+            self._tellFailed(None)
         self.modification.stop()
+        self.modification.abandon()
         self._repair.stop()
         self.invitation.stop()
         legs, self.legs = self.legs, []

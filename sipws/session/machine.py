@@ -145,7 +145,7 @@ OUTGOING: Final = Machine(
         Arrow(S.EARLY, E.HANG_UP, (A.SEND_CANCEL,), S.CANCELLING),
         # RFC 5407 section 3.1.2: a 200 that crosses the CANCEL makes a session: it is acknowledged, and
         # ended with BYE.
-        Arrow(S.CANCELLING, E.SUCCESS, (A.ADOPT, A.SEND_ACK, A.SEND_BYE, A.TELL_FAILED), S.TERMINATING),
+        Arrow(S.CANCELLING, E.SUCCESS, (A.ADOPT, A.SEND_ACK, A.TELL_FAILED, A.SEND_BYE), S.TERMINATING),
         Arrow(S.CANCELLING, E.FAILURE, (A.TELL_FAILED, A.END), S.TERMINATED),
         # Section 13.2.2.4: the answer to an offer that is in the 2xx goes into the ACK, so there may be
         # some time between the two.

@@ -68,6 +68,11 @@ class Modification:
             incoming[1].withdraw()
             self._session.usages.respond(incoming[0], 487)
 
+    def abandon(self) -> None:
+        """The dialog is gone: a re-INVITE that the peer never answers is not to wait for ever."""
+        for change in list(self._changes.values()):
+            change.abandon()
+
     def connectionLost(self) -> None:
         """Wait no longer for an ACK that would have come on a connection that is gone."""
         self._stopRepeating()
@@ -342,6 +347,11 @@ class _Change:
         if timer is not None:
             timer.cancel()
             self._fail(Failure(WrongMoment("to send it again", self._session.state)))
+
+    def abandon(self) -> None:
+        """Wait no longer for the final response."""
+        if self._sending is not None and self.method == "INVITE" and not self._sending.result.called:
+            self._sending.cancel()
 
     def _transmit(self) -> None:
         description = self._description

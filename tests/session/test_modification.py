@@ -144,6 +144,17 @@ class TestOurs:
         lone.transport.takeAll()
         lone.finish()
 
+    def test_onceTheSessionIsOverItIsWaitedForNoMore(self) -> None:
+        lone, session = called()
+        outcome(session.reinvite("second offer"))
+        invite = lone.take()
+        lone.answer(invite, 180)
+        lone.within("BYE", 2)
+        # RFC 3261 section 15.1.2 has the peer answer it with 487; where it does not, it is given up.
+        assert lone.sent() == ["CANCEL", "200 BYE"]
+        lone.clock.advance(32)
+        assert lone.party.isIdle()
+
     def test_theConnectionIsLost(self) -> None:
         lone, session = called()
         got = outcome(session.reinvite("second offer"))
