@@ -46,6 +46,7 @@ from sipws.interfaces import (
 )
 from sipws.message import (
     URI,
+    Caller,
     IncomingRequest,
     IncomingResponse,
     NameAddr,
@@ -62,6 +63,7 @@ from sipws.ua import UserAgent
 
 __all__ = [
     "URI",
+    "Caller",
     "CertificateRefused",
     "Configuration",
     "ConfigurationError",

@@ -62,6 +62,7 @@ OTHERS = {
     "Configuration",
     "IncomingRequest",
     "IncomingResponse",
+    "Caller",
     "NameAddr",
     "OutgoingRequest",
     "OutgoingResponse",

@@ -29,9 +29,11 @@ from sipws.config.values import (
     FLAG,
     FLAG_OR_HOST,
     HOST_PORT,
+    IDENTITIES,
     INSTANCE_ID,
     OPTION_TAGS,
     PATH,
+    PRIVACY,
     READABLE_FILE,
     REGISTRAR,
     ROUTES,
@@ -45,7 +47,7 @@ from sipws.config.values import (
 )
 from sipws.config.wsserver import WS_SERVERS, WsServer
 from sipws.errors import ConfigurationError
-from sipws.message import URI
+from sipws.message import URI, NameAddr
 
 __all__ = ["Configuration"]
 
@@ -75,6 +77,18 @@ class Configuration:
         ADDRESS_OF_RECORD, "The address of record; anonymous and made up where it is not given."
     )
     displayName: str = option(TEXT_OR_EMPTY, "The name that goes with it in From.", default="")
+    anonymous: bool = option(
+        FLAG, "Say nothing of uri in From, but to the registrar, and ask for privacy id.", default=False
+    )
+    privacy: tuple[str, ...] = option(
+        PRIVACY, "What requests ask to be kept private (RFC 3323, RFC 3325).", default=()
+    )
+    preferredIdentity: tuple[NameAddr, ...] = option(
+        IDENTITIES, "As whom requests want to be asserted (RFC 3325).", default=()
+    )
+    assertedIdentity: tuple[NameAddr, ...] = option(
+        IDENTITIES, "As whom requests assert us, to servers that trust us.", default=()
+    )
     authorizationUser: str | None = option(
         TEXT, "The user name for digest authentication; the user of uri where it is not given."
     )

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from sipws.errors import ParseError
-from sipws.message import URI
+from sipws.message import URI, Caller, NameAddr
 
 __all__ = [
     "ADDRESS_OF_RECORD",
@@ -24,9 +24,11 @@ __all__ = [
     "FLAG",
     "FLAG_OR_HOST",
     "HOST_PORT",
+    "IDENTITIES",
     "INSTANCE_ID",
     "OPTION_TAGS",
     "PATH",
+    "PRIVACY",
     "READABLE_FILE",
     "REGISTRAR",
     "ROUTES",
@@ -253,6 +255,35 @@ def _loose(uri: URI) -> URI:
     return uri if "lr" in uri.parameters else attrs.evolve(uri, parameters={**uri.parameters, "lr": None})
 
 
+def _identities(value: object) -> tuple[NameAddr, ...]:
+    given = [value] if isinstance(value, (str, URI, NameAddr)) else value
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
+        raise Unfit("must be an address, or a list of them", _URI_HINT)
+    try:
+        return Caller(preferred=[_nameAddr(each) for each in given]).preferred
+    except ParseError as error:
+        hint = "a sip, sips or tel URI; or one of the first two, and a tel URI"
+        raise Unfit(f"must be an address, or two ({error.reason})", hint) from None
+
+
+def _nameAddr(value: object) -> NameAddr:
+    if isinstance(value, URI):
+        return NameAddr(None, value)
+    return value if isinstance(value, NameAddr) else NameAddr.parse(_text(value))
+
+
+def _privacy(value: object) -> tuple[str, ...]:
+    given = value.split(";") if isinstance(value, str) else value
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
+        raise Unfit("must be a list of privacy values", "as in id")
+    try:
+        return Caller(privacy=[_word(each) for each in given]).privacy
+    except ParseError as error:
+        raise Unfit(f"must be a list of privacy values ({error.reason})", "as in id") from None
+    except ValueError as error:
+        raise Unfit(f"cannot be so: {error}") from None
+
+
 def _instanceId(value: object) -> str:
     """Take a UUID, with or without C{urn:} and C{uuid:} before it, and keep it as RFC 4122 writes it."""
     given = str(value) if isinstance(value, (str, uuid.UUID)) else ""
@@ -335,6 +366,12 @@ REGISTRAR = Kind("SIP URI without a user", _registrar)
 
 #: The SIP URIs of proxies, one or several in order.
 ROUTES = Kind("SIP URI, or list of SIP URIs", _routes)
+
+#: One address, or a SIP one and a telephone number (RFC 3325 section 9).
+IDENTITIES = Kind("address, or list of addresses", _identities)
+
+#: What is to be kept private (RFC 3323 section 4.2).
+PRIVACY = Kind("list of privacy values", _privacy)
 
 #: A UUID, which stays the same for the life of a device (RFC 5626 section 4.1).
 INSTANCE_ID = Kind("UUID", _instanceId)

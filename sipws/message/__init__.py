@@ -5,6 +5,7 @@ Nothing here knows of connections, clocks or Twisted.
 """
 
 from sipws.message.auth import AuthenticationInfo, Challenge, Credentials
+from sipws.message.caller import Caller
 from sipws.message.extensions import (
     Event,
     InfoPackage,
@@ -36,6 +37,7 @@ __all__ = [
     "URI",
     "AuthenticationInfo",
     "CSeq",
+    "Caller",
     "Challenge",
     "Contact",
     "Credentials",

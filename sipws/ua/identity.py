@@ -11,7 +11,8 @@ from typing import Any
 import attrs
 
 from sipws.config import Configuration
-from sipws.message import URI
+from sipws.message import URI, Caller
+from sipws.message.caller import ANONYMOUS
 from sipws.ua.tokens import Tokens
 
 __all__ = ["Identity", "personalize"]
@@ -62,14 +63,26 @@ class Identity:
     @ivar configuration: Its own configuration, with nothing left open.
     @ivar uri: Its address of record.
     @ivar domain: Where a target without a domain is looked for.
-    @ivar fromPrefix: The From header up to the tag.
+    @ivar address: The From header of a REGISTER, without the tag.
+    @ivar fromPrefix: The From header of other requests, up to the tag.
+    @ivar caller: What they say of who they come from beside that, as headers.
     @ivar contact: The Contact header (RFC 7118 section 5.3 and appendix B.1).
     @ivar callIDPrefix: What each Call-ID of ours begins with.
     @ivar findGRUU: Gives a GRUU of ours, where there is one; called with
         whether it must not show who we are.  C{None}: none is to be used.
     """
 
-    __slots__ = ("callIDPrefix", "configuration", "contact", "domain", "findGRUU", "fromPrefix", "uri")
+    __slots__ = (
+        "address",
+        "callIDPrefix",
+        "caller",
+        "configuration",
+        "contact",
+        "domain",
+        "findGRUU",
+        "fromPrefix",
+        "uri",
+    )
 
     def __init__(self, configuration: Configuration) -> None:
         assert configuration.uri is not None
@@ -78,21 +91,25 @@ class Identity:
         self.uri = configuration.uri
         self.domain = str(attrs.evolve(self.uri, user=None)).partition(":")[2]
         self.callIDPrefix = configuration.sipjsId
-        self.fromPrefix = f"{_quoted(configuration.displayName)}<{self.uri}>;tag="
+        self.address = f"{_quoted(configuration.displayName)}<{self.uri}>"
+        # RFC 3261 section 10.2: From of a REGISTER is "the address-of-record of the person responsible".
+        self.fromPrefix = f"{ANONYMOUS if configuration.anonymous else self.address};tag="
+        self.caller = _callerHeaders(configuration)
         self.contact = self._contactURI(self.uri.scheme)
         self.findGRUU: Callable[[bool], str | None] | None = None
 
-    def contactFor(self, scheme: str, *, dialog: bool) -> str:
+    def contactFor(self, scheme: str, *, dialog: bool, anonymous: bool = False) -> str:
         """
         Give the Contact header of a request.
 
         @param scheme: The scheme of its Request-URI.
         @param dialog: Whether the request may make a dialog.
+        @param anonymous: Whether it must not show who we are.
         """
         # RFC 3261 section 8.1.1.8: "If the Request-URI or top Route header field
         # value contains a SIPS URI, the Contact header field MUST contain a SIPS
         # URI as well."
-        gruu = self._gruu(scheme) if dialog else None
+        gruu = self._gruu(scheme, anonymous) if dialog and self.findGRUU is not None else None
         if gruu is not None:
             return f"<{gruu}>"
         uri = self._contactURI("sips") if scheme == "sips" else self.contact
@@ -100,7 +117,7 @@ class Identity:
         ob = ";ob" if dialog and self.configuration.instanceId is not None else ""
         return f"<{uri}{ob}>"
 
-    def _gruu(self, scheme: str) -> str | None:
+    def _gruu(self, scheme: str, anonymous: bool) -> str | None:
         """
         Give the GRUU for the Contact of a dialog.
 
@@ -108,9 +125,11 @@ class Identity:
         Contact header field of dialog-forming and target refresh requests and
         responses."
         """
-        if self.findGRUU is None:
-            return None
-        gruu = self.findGRUU(self.configuration.gruu == "temporary")
+        options = self.configuration
+        # "When a UA wishes to construct an anonymous request as described in RFC 3323, it SHOULD use a
+        # temporary GRUU."
+        temporary = anonymous or options.anonymous or options.gruu == "temporary"
+        gruu = None if self.findGRUU is None else self.findGRUU(temporary)
         # The scheme is that of the address of record, and not for us to change (section 4.2).
         isFit = gruu is not None and (scheme != "sips" or gruu.lower().startswith("sips:"))
         return gruu if isFit else None
@@ -122,6 +141,16 @@ class Identity:
     def _contactURI(self, scheme: str) -> str:
         options = self.configuration
         return f"{scheme}:{options.contactName}@{options.viaHost};transport={options.contactTransport}"
+
+
+def _callerHeaders(configuration: Configuration) -> tuple[tuple[str, str], ...]:
+    caller = Caller(
+        preferred=configuration.preferredIdentity,
+        asserted=configuration.assertedIdentity,
+        privacy=configuration.privacy,
+        anonymous=configuration.anonymous,
+    )
+    return tuple((name, str(value)) for name, value in caller.headers() if name != "From")
 
 
 def _quoted(displayName: str) -> str:

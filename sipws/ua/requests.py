@@ -61,6 +61,9 @@ _SINGLE = {
     "allow": "Allow",
 }
 
+#: Requests that say nothing of who they come from beside From (RFC 3325 section 9; RFC 5876 section 4).
+_WITHOUT_IDENTITY = frozenset({"REGISTER", "ACK", "CANCEL"})
+
 #: Headers that are never a caller's.
 _OURS = {
     "v": "the transaction's branch stands in it",
@@ -170,9 +173,17 @@ class RequestBuilder:
         ]
         if transport is not None and not self.preloads:
             pairs.insert(0, ("Via", self._via(transport, branch)))
+        if isinstance(headers, Mapping):
+            headers = headers.items()
+        if identity.caller or identity.findGRUU is not None:
+            headers = list(headers)
+        if identity.caller and method not in _WITHOUT_IDENTITY:
+            pairs += _besides(identity.caller, headers)
         if method in DIALOG_METHODS:
             scheme = uri.partition(":")[0].lower()
-            pairs += [("Contact", identity.contactFor(scheme, dialog=True)), ("Allow", self._allow())]
+            anonymous = identity.findGRUU is not None and _isAnonymous(headers)
+            contact = identity.contactFor(scheme, dialog=True, anonymous=anonymous)
+            pairs += [("Contact", contact), ("Allow", self._allow())]
         if contentType is not None:
             pairs.append(("Content-Type", contentType))
         request = OutgoingRequest(method, uri, pairs, body)
@@ -206,6 +217,9 @@ class RequestBuilder:
         @param headers: The headers; one of these takes the place of ours.
         """
         ours = [*self._fixed]
+        if method not in _WITHOUT_IDENTITY:
+            # Who we are is known within the dialog; but what is private stays so.
+            ours += [pair for pair in self.identity.caller if pair[0] == "Privacy"]
         if method in DIALOG_METHODS:
             ours.append(("Allow", self._allow()))
         if contentType is not None:
@@ -229,10 +243,13 @@ class RequestBuilder:
         if options.instanceId is not None:
             # RFC 5626 section 4.2.1: the instance, and the flow.
             contact += f';+sip.instance="<urn:uuid:{options.instanceId}>";reg-id={regID}'
+        # Whoever is anonymous is not so to the registrar.
+        sender = [("From", self.identity.address)] if options.anonymous else []
         return self.build(
             "REGISTER",
             options.registrarServer,
             [
+                *sender,
                 ("To", f"<{self.identity.uri}>"),
                 ("Call-ID", callID),
                 ("CSeq", f"{cseq} REGISTER"),
@@ -334,9 +351,22 @@ def _supported(extra: tuple[str, ...]) -> list[tuple[str, object]]:
     return [("Supported", ", ".join(extra))] if extra else []
 
 
-def _addHeaders(request: OutgoingRequest, headers: Headers, tag: str) -> None:
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    for name, value in pairs:
+def _besides(
+    ours: Iterable[tuple[str, object]], given: Iterable[tuple[str, object]]
+) -> list[tuple[str, object]]:
+    """Give those headers of ours that a caller does not give."""
+    names = {name.lower() for name, _ in given}
+    return [pair for pair in ours if pair[0].lower() not in names]
+
+
+def _isAnonymous(headers: Iterable[tuple[str, object]]) -> bool:
+    return any(
+        name.lower() in ("from", "f") and "@anonymous.invalid" in str(value) for name, value in headers
+    )
+
+
+def _addHeaders(request: OutgoingRequest, headers: Iterable[tuple[str, object]], tag: str) -> None:
+    for name, value in headers:
         folded = name.lower()
         if folded in _OURS:
             raise ValueError(f"{name} is not a caller's to set: {_OURS[folded]}")

@@ -146,6 +146,20 @@ class TestAddresses:
         assert error.option == "outboundProxy"
         assert "hunter2" not in str(error)
 
+    @pytest.mark.parametrize("option", ["preferredIdentity", "assertedIdentity"])
+    def test_identitiesAreAddresses(self, option: str) -> None:
+        given = ["Alice <sip:alice@example.com>", URI.parse("tel:+1")]
+        kept = getattr(configure(**{option: given}), option)
+        assert [str(each) for each in kept] == ['"Alice" <sip:alice@example.com>', "<tel:+1>"]
+        for wrong in (5, b"sip:a", "http://a", [ALICE, ALICE], "<", "sip:a\r\nX: y", [5]):
+            assert refusal(**{option: wrong}).option == option
+
+    def test_privacyIsAListOfTokens(self) -> None:
+        assert configure(privacy="id;Header").privacy == ("id", "header")
+        for wrong in (5, b"id", "", "i d", ["none", "id"], [None]):
+            assert refusal(privacy=wrong).option == "privacy"
+        assert configure(privacy=[]).privacy == ()
+
     def test_aGRUUNeedsAnInstance(self) -> None:
         assert "without instanceId" in refusal(gruu="public").problem
         assert "none or public or temporary" in refusal(gruu=True).problem
