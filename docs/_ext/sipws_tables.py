@@ -26,8 +26,11 @@ from sipws.config.refused import REFUSED
 from sipws.counters import Counters
 from sipws.dialog import DIALOG
 from sipws.metrics import metricName
+from sipws.publication import PUBLICATION
 from sipws.session import machine as sessions
 from sipws.session.offeranswer import OFFER_ANSWER
+from sipws.subscription import REASONS
+from sipws.subscription import machine as subscriptions
 from sipws.tap import Options
 from sipws.transaction import machines
 from sipws.transaction.drawing import toRST
@@ -150,6 +153,36 @@ def offerAndAnswer(argument: str) -> str:
     return listTable(["In", "on", "goes to"], rows, "34 32 34")
 
 
+def subscriptionMachine(argument: str) -> str:
+    """Draw one of the machines of L{sipws.subscription.machine}."""
+    drawn = getattr(subscriptions, argument)
+    rows = [
+        [arrow.state, arrow.event, "; ".join(arrow.actions) or "nothing", arrow.target]
+        for arrow in drawn.arrows
+    ]
+    table = listTable(["In", "on", "does", "goes to"], rows, "14 28 42 16")
+    return table.replace(".. list-table::", f".. list-table:: {drawn.name} ({drawn.source})", 1)
+
+
+def publicationMachine(argument: str) -> str:
+    """Draw the table of L{sipws.publication.machine}."""
+    rows = [
+        [arrow.state, arrow.event, "; ".join(arrow.actions) or "nothing", arrow.target]
+        for arrow in PUBLICATION
+    ]
+    table = listTable(["In", "on", "does", "goes to"], rows, "14 28 42 16")
+    return table.replace(".. list-table::", ".. list-table:: publication (RFC 3903)", 1)
+
+
+def reasonsOfTermination(argument: str) -> str:
+    """List what the reasons of a NOTIFY mean for the next subscription."""
+    rows = [
+        ["none, or another" if name is None else literal(name), retry.value]
+        for name, retry in REASONS.items()
+    ]
+    return listTable(["Reason", "Begun anew"], rows, "40 60")
+
+
 def helpOfCommand(argument: str) -> str:
     """Show the command line's own help."""
     blocks = []
@@ -197,6 +230,9 @@ DIRECTIVES: dict[str, Callable[[str], str]] = {
     "sipws-dialog": dialogMachine,
     "sipws-session": sessionMachine,
     "sipws-offeranswer": offerAndAnswer,
+    "sipws-subscription": subscriptionMachine,
+    "sipws-publication": publicationMachine,
+    "sipws-reasons": reasonsOfTermination,
     "sipws-command": helpOfCommand,
     "sipws-plugin": helpOfPlugin,
     "sipws-statuses": exitStatuses,
