@@ -75,6 +75,7 @@ class Subscription(Subscriber):
         self._matches = (*self._matches, *map(EventHeader.parse, also))
         self._isKept = False
         self.state = State.NOTIFY_WAIT
+        usages.allow("NOTIFY")
         usages.know(self._matches[0].package)
         usages.add(self)
         if dialog is not None:
@@ -94,6 +95,7 @@ class Subscription(Subscriber):
 
         @raise ValueError: The request cannot be as it is given.
         """
+        self._usages.allow("NOTIFY")
         self._build()
         self._usages.know(self._matches[0].package)
         self._usages.add(self)
