@@ -82,16 +82,16 @@ class TestReading:
         assert Caller.of(received(sender=sender)).anonymous is anonymous
 
     @pytest.mark.parametrize(
-        "header",
+        ("header", "problem"),
         [
-            "Privacy: id;;user",
-            "Privacy: none;id",
-            "P-Asserted-Identity: <<<",
-            "P-Preferred-Identity: http://example.com",
+            ("Privacy: id;;user", "Privacy"),
+            ("Privacy: none;id", "none stands alone"),
+            ("P-Asserted-Identity: <<<", "P-Asserted-Identity"),
+            ("P-Preferred-Identity: http://example.com", "sip, sips or tel"),
         ],
     )
-    def test_whatMakesNoSenseRaises(self, header: str) -> None:
-        with pytest.raises(ValueError):
+    def test_whatMakesNoSenseRaises(self, header: str, problem: str) -> None:
+        with pytest.raises(ValueError, match=problem):
             Caller.of(received(header))
 
 
