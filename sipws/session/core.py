@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.python.failure import Failure
 
-from sipws.dialog import Effect, effectOf
+from sipws.dialog import DialogID, Effect, effectOf
 from sipws.emitter import Emitter, loggerFor
 from sipws.errors import ParseError, SessionFailed, SessionTerminated, TransactionTimeout, TransportError
 from sipws.session.machine import ARROWS, INCOMING, OUTGOING, Action, Event, State
@@ -36,6 +36,11 @@ Headers = Iterable[tuple[str, object]]
 
 #: The states in which there is a session, or will be once the ACK is there.
 ESTABLISHED = frozenset({State.ACCEPTED, State.CONFIRMED})
+
+_ENDING = frozenset({State.TERMINATING, State.TERMINATED, State.LEAVING, State.CANCELLING})
+
+#: The methods of requests that each branch of an INVITE that forks may send, before one of them accepts.
+_ANY_BRANCH = frozenset({"UPDATE"})
 
 
 class SessionCore(Emitter):
@@ -191,7 +196,13 @@ class SessionCore(Emitter):
         return request.method in self.RECEIVERS
 
     def receiveRequest(self, request: IncomingRequest) -> object:
-        """Take a request within the dialog."""
+        """Take a request within one of the dialogs."""
+        leg = self.legFor(request)
+        if leg is None:
+            # A further branch that has accepted, and is being ended: BYEs cross, and there is nothing else.
+            return 200 if request.method == "BYE" else 481
+        if leg is not self.leg and request.method not in _ANY_BRANCH:
+            return 481
         return self.RECEIVERS[request.method](self, request)
 
     def dialogEnded(self, dialog: Dialog) -> None:
@@ -236,9 +247,10 @@ class SessionCore(Emitter):
         return self.modification.receiveInvite(request) if self.state in ESTABLISHED else 481
 
     def _receiveUpdate(self, request: IncomingRequest) -> object:
-        if self.state in (State.TERMINATING, State.TERMINATED, State.LEAVING, State.CANCELLING):
+        leg = self.legFor(request)
+        if leg is None or self.state in _ENDING:
             return 481
-        return self.modification.receiveUpdate(request)
+        return self.modification.receiveUpdate(request, leg)
 
     #: What takes the requests within the dialog, by method.
     RECEIVERS: dict[str, Callable[[Any, IncomingRequest], object]] = {
@@ -251,6 +263,11 @@ class SessionCore(Emitter):
 
     # Descriptions.
 
+    def legFor(self, request: IncomingRequest) -> Leg | None:
+        """Give the leg that a request of the peer's is within; C{None}: it is none of ours any more."""
+        dialogID = DialogID.ofRequest(request)
+        return next((leg for leg in self.legs if leg.dialog.id == dialogID), None)
+
     def legOf(self, dialog: Dialog) -> Leg | None:
         """Give the leg of a dialog; C{None}: it is none of ours."""
         return next((leg for leg in self.legs if leg.dialog is dialog), None)
@@ -259,7 +276,7 @@ class SessionCore(Emitter):
         """Have an offer be answered: by the handler, by who listens, or as things are."""
         if self.handler is not None:
             made = maybeDeferred(self._askHandler, self.handler, offer.description)
-            made.addCallbacks(self._made, self._unmade, callbackArgs=(offer,), errbackArgs=(offer,))
+            made.addCallback(self._made, offer).addErrback(self._unmade, offer)
         elif not self.emit("offer", offer):
             local = self.localDescription
             if local is None:

@@ -37,6 +37,9 @@ _log = loggerFor("sip.session")
 #: RFC 3261 section 20.19: "between 0 and (2**32)-1" seconds; a timer of years is none.
 _LONGEST_EXPIRY = 86_400
 
+#: Where the next description is ours: an offer, or an answer.
+_WANTING = frozenset({OfferState.NONE, OfferState.ASKED})
+
 
 class Incoming:
     """
@@ -62,9 +65,12 @@ class Incoming:
         self._reliable: ReliableResponses | None = None
         self._repeating: Repeating | None = None
         self._expiry: IDelayedCall | None = None
+        self._proceeding: IDelayedCall | None = None
         self._refusal: tuple[int, str | None, list[tuple[str, object]]] = (480, None, [])
         self._isAccepting = False
         self.success: OutgoingResponse | None = None
+        # The answer that was in a provisional response that was not reliable.
+        self._previewed: Description | None = None
         # The last response that makes the dialog; and the 2xx that waits for a PRACK.
         self._lastResponse: OutgoingResponse | None = None
         self._pending: tuple[Description | None, list[tuple[str, object]]] | None = None
@@ -95,9 +101,10 @@ class Incoming:
         self._stopWaiting()
 
     def _stopWaiting(self) -> None:
-        timer, self._expiry = self._expiry, None
-        if timer is not None and timer.active():
-            timer.cancel()
+        for timer in (self._expiry, self._proceeding):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._expiry = self._proceeding = None
 
     def _expired(self) -> None:
         self._expiry = None
@@ -126,7 +133,7 @@ class Incoming:
         headers: Headers,
         description: Description | None,
         reliable: bool | None,
-    ) -> Deferred[None]:
+    ) -> Deferred[bool]:
         """Answer it provisionally."""
         if not 100 < statusCode < 200:
             raise ValueError(f"statusCode: not 101 to 199: {statusCode}")
@@ -139,7 +146,7 @@ class Incoming:
                 return fail(error)
         if not isReliable:
             self._session.follow(Event.PROVISIONAL, (statusCode, reasonPhrase, [*headers], description))
-            return succeed(None)
+            return succeed(True)  # noqa: FBT003
         if self._reliable is None:
             self._reliable = ReliableResponses(self._usages, self.request, self._notAcknowledged)
 
@@ -148,11 +155,11 @@ class Incoming:
             self._session.follow(Event.PROVISIONAL, (statusCode, reasonPhrase, further, description))
             return self._lastResponse if self._session.state == State.RINGING else None
 
-        return self._reliable.send(transmit).addCallback(self._prackTaken)
+        return self._reliable.send(transmit)
 
     def _isReliable(self, description: Description | None, reliable: bool | None) -> bool:
         if requires(self.request, RELIABLE):
-            # RFC 3262 section 3: "the UAS MUST send any non-100 provisional responses reliably".
+            # RFC 3262 section 3: "The UAS MUST send any non-100 provisional response reliably".
             return True
         if not supports(self.request, RELIABLE):
             if reliable:
@@ -163,10 +170,13 @@ class Incoming:
     def _checkDescription(self, description: Description, *, isReliable: bool) -> None:
         state = self._negotiation.state
         if state == OfferState.NONE and not isReliable:
-            # RFC 3261 section 13.2.1: "the first [...] offer MUST be in a reliable non-failure message".
+            # RFC 3261 section 13.2.1: "The initial offer MUST be in either an INVITE or, if not there,
+            # in the first reliable non-failure message from the UAS back to the UAC."
             raise WrongMoment("an offer in a response that is not reliable", state)
         if state == OfferState.OFFERED:
             raise WrongMoment("a description", state)
+        if state == OfferState.ASKED and self._previewed not in (None, description):
+            raise WrongMoment("another answer", "one was in a provisional response")
 
     def sendProvisional(
         self, payload: tuple[int, str | None, list[tuple[str, object]], Description | None]
@@ -184,7 +194,7 @@ class Incoming:
                     self._leg.send(description)
             else:
                 # What is not reliable is no answer yet, but it must be the same.
-                self._leg.local = description
+                self._leg.local = self._previewed = description
         self._session.emit("progress", response)
 
     def _notAcknowledged(self) -> None:
@@ -208,6 +218,10 @@ class Incoming:
             self._session.took(leg)
             self._proceed()
             return 200
+        if state == OfferState.ASKED:
+            # RFC 3264 section 4: whoever waits for an answer "MUST NOT generate a new offer".
+            self._proceed()
+            return 500
         # RFC 3262 section 5: "If the UAC receives a reliable provisional response with an answer, it MAY
         # generate an additional offer in the PRACK."
         return self._answerPrack(leg, request, description)
@@ -234,9 +248,6 @@ class Incoming:
         self._session.put(Offer(request, description, accept, reject))
         return answered
 
-    def _prackTaken(self, _: object) -> None:
-        return None
-
     # The final response.
 
     def accept(self, description: Description | None, headers: Headers) -> Deferred[Any]:
@@ -253,7 +264,7 @@ class Incoming:
         return self._acceptWith(description, given)
 
     def _needsDescription(self) -> bool:
-        return self._session.handler is not None and self._negotiation.state != OfferState.AGREED
+        return self._session.handler is not None and self._negotiation.state in _WANTING
 
     def _described(self, description: Description | None, headers: list[tuple[str, object]]) -> Deferred[Any]:
         self._isAccepting = False
@@ -271,13 +282,13 @@ class Incoming:
         self, description: Description | None, headers: list[tuple[str, object]]
     ) -> Deferred[Any]:
         try:
-            self._checkAnswer(description)
+            description = self._checkedAnswer(description)
         except WrongMoment as error:
             return fail(error)
-        if self._reliable is not None and self._reliable.isWaiting:
-            # RFC 3262 section 3: "If [...] at least one of the unacknowledged reliable provisional responses
-            # contained a session description, the UAS MUST NOT send a 2xx final response until those
-            # provisional responses are acknowledged."
+        if self._isUnacknowledged():
+            # RFC 3262 section 3: where "the final response is 2xx and any of the unacknowledged reliable
+            # provisional responses contained a session description [...], it MUST NOT send a final
+            # response until those provisional responses are acknowledged."
             self._pending = (description, headers)
             self._isAccepting = True
         else:
@@ -286,23 +297,33 @@ class Incoming:
 
     def _proceed(self) -> None:
         """Send the 2xx that waits for a PRACK, if there is one."""
-        pending, self._pending = self._pending, None
-        if pending is not None and self._session.state == State.RINGING:
+        if self._pending is not None and self._proceeding is None and not self._isUnacknowledged():
             # After the 200 to the PRACK.
-            self._expiry = self._expiry or self._usages.clock.callLater(0, self._acceptPending, pending)
+            self._proceeding = self._usages.clock.callLater(0, self._acceptPending, self._pending)
+
+    def _isUnacknowledged(self) -> bool:
+        return self._reliable is not None and self._reliable.isWaiting
 
     def _acceptPending(self, pending: object) -> None:
-        self._expiry = None
+        self._pending = self._proceeding = None
         self._isAccepting = False
         self._session.follow(Event.SUCCESS, pending)
 
-    def _checkAnswer(self, description: Description | None) -> None:
+    def _checkedAnswer(self, description: Description | None) -> Description | None:
+        """Give the description for the 2xx."""
         state = self._negotiation.state
         if description is None:
-            if state == OfferState.ASKED:
+            if state != OfferState.ASKED:
+                return None
+            if self._previewed is None:
                 raise WrongMoment("to accept without an answer", state)
-        elif state in (OfferState.AGREED, OfferState.OFFERED):
+        elif state not in _WANTING:
             raise WrongMoment("a description in the 2xx", state)
+        elif self._previewed not in (None, description):
+            # RFC 3261 section 13.2.1: "That same exact answer MAY also be placed in any provisional
+            # responses sent prior to the answer."  So another must not.
+            raise WrongMoment("another answer", "one was in a provisional response")
+        return description or self._previewed
 
     def sendSuccess(self, payload: tuple[Description | None, list[tuple[str, object]]]) -> None:
         """Send the 2xx, and send it again until its ACK comes."""

@@ -74,7 +74,7 @@ class Leg:
 
     def preview(self, description: Description) -> None:
         """Take note of what may be the answer, as it is in a response that is not reliable."""
-        # RFC 3261 section 13.2.1: "the UAC MUST treat the first session description it receives as
+        # RFC 3261 section 13.2.1: "The UAC MUST treat the first session description it receives as
         # the answer, and MUST ignore any session descriptions in subsequent responses".
         if self.negotiation.state == State.OFFERED and not self.isPreviewed:
             self.remote = description
@@ -100,7 +100,7 @@ class Leg:
         @return: Whether it is the next; otherwise it is dropped.
         """
         # RFC 3262 section 4: "The UAC MUST maintain a sequence number that indicates the most recently
-        # received in-order reliable provisional response [...]. If the UAC receives another reliable
+        # received in-order reliable provisional response [...]. [...] if the UAC receives another reliable
         # provisional response to the same request, and its RSeq value is not one higher than the value
         # of the sequence number, that response MUST NOT be acknowledged with a PRACK".
         if self.lastRSeq is not None and number != self.lastRSeq + 1:

@@ -164,19 +164,18 @@ class Modification:
         session.put(offer)
         return None
 
-    def receiveUpdate(self, request: IncomingRequest) -> object:
+    def receiveUpdate(self, request: IncomingRequest, leg: Leg) -> object:
         """Take an UPDATE."""
-        session, leg = self._session, self._session.leg
+        session = self._session
         description = descriptionOf(request)
-        if leg is None:
-            return 481
         if description is None:
             session.usages.respond(request, 200)
             return None
         # RFC 3311 section 5.2: "If an UPDATE is received that contains an offer, and the UAS has
         # generated an offer [...] to which it has not yet received an answer, the UAS MUST reject the
-        # UPDATE with a 491 response. [...] received an offer to which it has not yet generated an
-        # answer, [...] 500 response, and MUST include a Retry-After header field".
+        # UPDATE with a 491 response.  Similarly, if an UPDATE is received that contains an offer, and the
+        # UAS has received an offer (in an UPDATE, PRACK, or INVITE) to which it has not yet generated an
+        # answer, the UAS MUST reject the UPDATE with a 500 response, and MUST include a Retry-After".
         if leg.negotiation.state == OfferState.OFFERED:
             session.usages.respond(request, 491)
             return None

@@ -58,7 +58,8 @@ OFFER_ANSWER: Final = (
     Arrow(S.AGREED, E.RECEIVE_OFFER, S.ASKED),
     Arrow(S.OFFERED, E.RECEIVE_ANSWER, S.AGREED),
     Arrow(S.ASKED, E.SEND_ANSWER, S.AGREED),
-    # RFC 6337 section 3.4: "the session parameters [...] remain as if the offer had not been made".
+    # RFC 6337 section 3.4: "the session parameters in effect prior to a re-INVITE remain unchanged if the
+    # re-INVITE fails, as if no re-INVITE had been issued."
     Arrow(S.OFFERED, E.WITHDRAW, S.AGREED),
     Arrow(S.ASKED, E.WITHDRAW, S.AGREED),
     Arrow(S.OFFERED, E.WITHDRAW_FIRST, S.NONE),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from sipws.errors import WrongMoment
-from sipws.session.values import SDP, Description
+from sipws.session.values import SDP, Description, checkHeaders
 
 if TYPE_CHECKING:
     from sipws.message import IncomingMessage
@@ -67,13 +67,14 @@ class Offer:
         @param contentType: Its type.
         @param headers: Further headers of the response.
         @raise WrongMoment: It is answered already.
-        @raise ValueError: There is no description, where one is due.
+        @raise ValueError: There is no description, where one is due; or a header cannot be as it is given.
         """
         description = Description.of(body, contentType)
         if description is None and self.description is not None:
             raise ValueError("an offer is answered with a description")
+        given = checkHeaders(headers)
         self._once("to accept an offer")
-        self._accept(description, headers)
+        self._accept(description, given)
 
     def reject(self, statusCode: int = 488, reasonPhrase: str | None = None, headers: _Headers = ()) -> None:
         """
@@ -83,9 +84,15 @@ class Offer:
         @param reasonPhrase: C{None} for the one that goes with the code.
         @param headers: Further headers of the response.
         @raise WrongMoment: It is answered already.
+        @raise ValueError: The response cannot be as it is given.
         """
+        if not 300 <= statusCode < 700:
+            raise ValueError(f"statusCode: not 300 to 699: {statusCode}")
+        given = checkHeaders(headers)
+        if reasonPhrase is not None and not reasonPhrase.isprintable():
+            raise ValueError(f"reasonPhrase: not printable: {reasonPhrase!r}")
         self._once("to reject an offer")
-        self._reject(statusCode, reasonPhrase, headers)
+        self._reject(statusCode, reasonPhrase, given)
 
     def withdraw(self) -> None:
         """Take note that the peer wants no answer any more."""

@@ -119,13 +119,12 @@ class Outgoing:
         if self._session.handler is None or self._invitation.description is not None:
             self._send()
             return
-        self._session.describe(None).addCallbacks(self._offerMade, self._offerNotMade)
+        self._session.describe(None).addCallback(self._offerMade).addErrback(self._offerNotMade)
 
     def _offerMade(self, description: Description | None) -> None:
         session = self._session
         if session.state != State.CALLING:
             # It was given up meanwhile.
-            session.follow(Event.FAILURE, Termination(Cause.CANCELLED, "local"))
             return
         self._invitation = attrs.evolve(self._invitation, description=description)
         self._request = self._build()
@@ -158,6 +157,9 @@ class Outgoing:
         self._stopWaiting()
         if self._sending is not None:
             self._sending.cancel(headers)
+        else:
+            # The handler still makes the offer: nothing has left, and nothing will.
+            self._session.follow(Event.FAILURE)
 
     def stop(self) -> None:
         """The session is over: no timer of its own is left, but for the one that ends its other branches."""
@@ -387,8 +389,8 @@ class Outgoing:
         """
         End the dialogs of branches that have not accepted.
 
-        Section 13.2.2.4: "If early dialogs exist for which no 2xx has come,
-        they are terminated" 64*T1 after the first 2xx.
+        Section 13.2.2.4: 64*T1 after the first 2xx "all the early dialogs that
+        have not transitioned to established dialogs are terminated".
         """
         timer, self._forking = self._forking, None
         if timer is None:

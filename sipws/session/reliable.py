@@ -26,7 +26,7 @@ class ReliableResponses:
     """
     The reliable provisional responses to one INVITE: one after the other.
 
-    @ivar isWaiting: Whether one of them is not acknowledged.
+    @ivar isWaiting: Whether one of them is not acknowledged, or has not even left.
     """
 
     __slots__ = ("_current", "_invite", "_number", "_onTimeout", "_queue", "_repeating", "_timer", "_usages")
@@ -38,22 +38,20 @@ class ReliableResponses:
         self._usages = usages
         self._invite = invite
         self._onTimeout = onTimeout
-        # RFC 3262 section 3: "The RSeq numbering space is within a single transaction. [...] It is
-        # RECOMMENDED that the initial value be chosen uniformly between 1 and 2**31 - 1."
+        # RFC 3262 section 3: the first "MUST be between 1 and 2**31 - 1.  It is RECOMMENDED that it be
+        # chosen uniformly in this range.  The RSeq numbering space is within a single transaction."
         self._number = 1 + int(usages.random.random() * (2**31 - 2))
         self._repeating: Repeating | None = None
         self._timer: IDelayedCall | None = None
-        self._current: Deferred[IncomingRequest] | None = None
-        self._queue: deque[tuple[Callable[[int], OutgoingResponse | None], Deferred[IncomingRequest]]] = (
-            deque()
-        )
+        self._current: Deferred[bool] | None = None
+        self._queue: deque[tuple[Callable[[int], OutgoingResponse | None], Deferred[bool]]] = deque()
 
     @property
     def isWaiting(self) -> bool:
         """See above."""
-        return self._current is not None
+        return self._current is not None or bool(self._queue)
 
-    def send(self, transmit: Callable[[int], OutgoingResponse | None]) -> Deferred[IncomingRequest]:
+    def send(self, transmit: Callable[[int], OutgoingResponse | None]) -> Deferred[bool]:
         """
         Send one, as soon as the one before is acknowledged.
 
@@ -63,9 +61,9 @@ class ReliableResponses:
         provisional response until the previous is acknowledged."
 
         @param transmit: Sends it with a number, and gives it; C{None}: it could not.
-        @return: A Deferred of the PRACK.
+        @return: A Deferred of whether it is acknowledged: not where the session has come to its end.
         """
-        acknowledged: Deferred[IncomingRequest] = Deferred()
+        acknowledged: Deferred[bool] = Deferred()
         self._queue.append((transmit, acknowledged))
         self._next()
         return acknowledged
@@ -93,18 +91,22 @@ class ReliableResponses:
             return False
         self._stop()
         self._number += 1
-        current.callback(prack)
+        current.callback(True)  # noqa: FBT003
         if self._queue:
             # After the 2xx to the PRACK.
             self._timer = self._usages.clock.callLater(0, self._next)
         return True
 
     def stop(self) -> None:
-        """None is of use any more."""
+        """None is of use any more: those that wait for their PRACK wait in vain."""
+        waiting = [] if self._current is None else [self._current]
+        waiting += [acknowledged for _, acknowledged in self._queue]
         self._stop()
         self._queue.clear()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
+        for acknowledged in waiting:
+            acknowledged.callback(False)  # noqa: FBT003
 
     def _stop(self) -> None:
         repeating, self._repeating = self._repeating, None

@@ -77,7 +77,7 @@ class Session(SessionCore):
         body: bytes | str = b"",
         contentType: str = SDP,
         reliable: bool | None = None,
-    ) -> Deferred[None]:
+    ) -> Deferred[bool]:
         """
         Answer the peer's INVITE provisionally.
 
@@ -88,8 +88,9 @@ class Session(SessionCore):
         @param contentType: Its type.
         @param reliable: Whether the peer is to acknowledge it (RFC 3262);
             C{None}: where it insists on that, and where there is a body, if it can.
-        @return: A Deferred that fires when it is acknowledged, and at once for one that is not reliable.
-            It fails with L{WrongMoment}, and with L{SessionFailed} where the session does not come about.
+        @return: A Deferred that fires with C{True} when it is acknowledged, and at once for one that is
+            not reliable; and with C{False} where the session comes to its end before.
+            It fails with L{WrongMoment}.
         @raise ValueError: The response cannot be as it is given.
         """
         if self.state != State.RINGING:

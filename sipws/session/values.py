@@ -4,14 +4,17 @@ What a session consists of, and ends with, as values.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from sipws.message import OutgoingRequest
+
 if TYPE_CHECKING:
     from sipws.message import IncomingMessage, IncomingResponse
 
-__all__ = ["SDP", "Cause", "Description", "Termination", "descriptionOf"]
+__all__ = ["SDP", "Cause", "Description", "Termination", "checkHeaders", "descriptionOf"]
 
 #: The type of most session descriptions (RFC 4566).
 SDP: Final = "application/sdp"
@@ -55,11 +58,16 @@ class Description:
     A session description: opaque octets, and their type.
 
     @ivar body: The octets.
-    @ivar contentType: Their type.
+    @ivar contentType: Their type; C{ValueError} where it can be that of no message.
     """
 
     body: bytes
-    contentType: str = SDP
+    contentType: str = attrs.field(default=SDP)
+
+    @contentType.validator
+    def _checkType(self, _: object, value: str) -> None:
+        # What is wrong is told to whoever says it, and not when it is to leave.
+        checkHeaders([("Content-Type", value)])
 
     @classmethod
     def of(cls, body: bytes | str, contentType: str = SDP) -> Description | None:
@@ -108,10 +116,28 @@ def descriptionOf(message: IncomingMessage) -> Description | None:
     contentType = message.contentType or SDP
     disposition = message.getHeader("Content-Disposition")
     if disposition is None:
-        return Description(message.body, contentType) if _isSDP(contentType) else None
+        return Description(message.body, contentType) if _mayDescribe(contentType) else None
     kind = disposition.partition(";")[0].strip().lower()
     # RFC 3959 adds "early-session", which is no part of this offer and answer.
     return Description(message.body, contentType) if kind == "session" else None
+
+
+def checkHeaders(headers: Iterable[tuple[str, object]]) -> list[tuple[str, object]]:
+    """
+    Refuse headers that no message can have, before anything comes of them.
+
+    @return: The headers.
+    @raise ValueError: One cannot be as it is given.
+    """
+    given = [*headers]
+    if given:
+        OutgoingRequest("INVITE", "sip:invalid", given)
+    return given
+
+
+def _mayDescribe(contentType: str) -> bool:
+    # RFC 5621 section 3: a session description may be one of several parts.
+    return _isSDP(contentType) or contentType.lstrip().lower().startswith("multipart/")
 
 
 def _isSDP(contentType: str) -> bool:

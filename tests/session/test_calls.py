@@ -673,3 +673,28 @@ def test_aListenerThatRaisesBreaksNothing(flushLoggedErrors: Any) -> None:
     caller.bye()
     pair.finish()
     assert len(flushLoggedErrors(ZeroDivisionError)) == 4
+
+
+class TestEarlyMedia:
+    def test_the2xxHasTheSameAnswer(self) -> None:
+        lone = Lone()
+        lone.receive(body=OFFER)
+        session = lone.party.session
+        session.progress(183, body=ANSWER)
+        assert isinstance(outcome(session.accept("another answer"))[0], WrongMoment)
+        assert isinstance(outcome(session.progress(183, body="another answer"))[0], WrongMoment)
+        assert lone.sent() == ["183 INVITE"]
+        session.accept()
+        accepted = lone.take()
+        assert (accepted.statusCode, accepted.body) == (200, ANSWER.encode())
+        lone.within("ACK", 1)
+        lone.finish()
+
+    def test_aDescriptionMayBeOneOfSeveralParts(self) -> None:
+        lone = Lone()
+        lone.receive("INVITE", "Content-Type: multipart/mixed;boundary=x", body="--x\r\n\r\nv=0\r\n--x--")
+        session = lone.party.session
+        assert session.remoteDescription is not None
+        assert session.remoteDescription.contentType == "multipart/mixed;boundary=x"
+        assert isinstance(outcome(session.accept())[0], WrongMoment)
+        lone.finish()

@@ -170,3 +170,40 @@ def test_eachBranchHasItsOwnNegotiation() -> None:
     assert caller.remoteDescription is not None
     assert caller.remoteDescription.body == f"{OFFER} carol".encode()
     lone.finish()
+
+
+def test_theByeOfABranchThatIsEndedEndsNothingElse() -> None:
+    lone = Lone()
+    caller = lone.party.call()
+    invite = lone.take()
+    lone.answer(invite, 200, body=ANSWER)
+    lone.answer(invite, 200, body=ANSWER, tag="carol")
+    bye = lone.transport.takeAll()[-1]
+    # Carol's BYE crosses ours.
+    lone.within("BYE", 1, fromTag="carol")
+    lone.within("INVITE", 2, fromTag="carol", body=OFFER)
+    assert lone.sent()[:2] == ["200 BYE", "481 INVITE"]
+    lone.answer(bye, 200)
+    assert caller.state == "confirmed"
+    lone.within("BYE", 1)
+    assert lone.sent() == ["200 BYE"]
+    assert caller.state == "terminated"
+    lone.finish()
+
+
+def test_anUpdateIsOfTheBranchThatItCameFrom() -> None:
+    lone = Lone()
+    caller = lone.party.call()
+    invite = lone.take()
+    reliable = (("Require", "100rel"), ("RSeq", 1))
+    lone.answer(invite, 183, *reliable, body="bob's")
+    lone.answer(invite, 183, *reliable, body="carol's", tag="carol")
+    for prack in lone.transport.takeAll():
+        lone.answer(prack, 200)
+    lone.within("UPDATE", 1, fromTag="bob", body="bob's second")
+    assert lone.sent() == ["200 UPDATE"]
+    assert [leg.remote.body for leg in caller.legs if leg.remote] == [b"bob's second", b"carol's"]
+    # Section 15: "the callee's UA MUST NOT send a BYE on early dialogs".
+    lone.within("BYE", 2, fromTag="bob")
+    assert lone.sent() == ["481 BYE"]
+    lone.finish()

@@ -161,3 +161,60 @@ def test_anAnswerThatItCannotTakeEndsTheCall(flushLoggedErrors: FlushLoggedError
     assert caller.ending.cause == Cause.BAD_DESCRIPTION
     assert len(flushLoggedErrors(ZeroDivisionError)) == 1
     lone.finish()
+
+
+def test_whatIsGivenUpWhileItMakesTheOfferIsOverAtOnce() -> None:
+    engine = Engine("alice")
+    engine.waiting = []
+    lone = Lone()
+    session = lone.party.call(body="", handler=engine)
+    session.cancel()
+    assert (session.state, engine.ended) == ("terminated", [session])
+    assert lone.party.take() == ["failed", "terminated"]
+    engine.waiting[0].callback(Description(b"too late"))
+    assert lone.sent() == []
+    lone.finish()
+
+
+def test_anOfferThatIsNoneEndsTheCall(flushLoggedErrors: FlushLoggedErrors) -> None:
+    class Broken(Engine):
+        def makeOffer(self, session: Session) -> Any:
+            return "no description"
+
+    lone = Lone()
+    session = lone.party.call(body="", handler=Broken("alice"))
+    lone.clock.advance(0)
+    assert session.ending is not None
+    assert session.ending.cause == Cause.BAD_DESCRIPTION
+    assert len(flushLoggedErrors(AttributeError)) == 1
+    lone.finish()
+
+
+def test_anAnswerThatIsNoneRefusesTheOffer(pair: Pair, flushLoggedErrors: FlushLoggedErrors) -> None:
+    class Broken(Engine):
+        def makeAnswer(self, session: Session, offer: Description) -> Any:
+            return None
+
+    caller, callee = pair.establish()
+    callee.handler = Broken("bob")
+    got = outcome(caller.reinvite("another offer"))
+    assert pair.pump() == ["> INVITE", "< 488 INVITE", "> ACK"]
+    assert got[0].statusCode == 488
+    assert len(flushLoggedErrors(AttributeError)) == 1
+    pair.finish()
+
+
+def test_itMakesNoDescriptionWhereTheOfferIsOut() -> None:
+    lone = Lone()
+    lone.receive("INVITE", "Supported: 100rel")
+    session, engine = lone.party.session, Engine("alice")
+    session.handler = engine
+    session.progress(183, body=OFFER)
+    response = lone.take()
+    session.accept()
+    lone.within("PRACK", 2, f"RAck: {response.getHeader('RSeq')} 1 INVITE", body="the answer")
+    lone.clock.advance(0)
+    assert lone.sent() == ["200 PRACK", "200 INVITE"]
+    assert (engine.offers, engine.taken) == (0, [b"the answer"])
+    lone.within("ACK", 1)
+    lone.finish()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sipws.errors import SIPError, TransactionTimeout, WrongMoment
-from sipws.session import Cause, Session
+from sipws.session import Cause, Offer, Session
 from sipws.session.glare import glareDelay
 from tests.session.pair import ANSWER, OFFER, Lone, Pair
 from tests.ua.fakes import outcome
@@ -383,3 +383,27 @@ class TestGlare:
         assert (min(owner), max(owner)) == (2.1, 4.0)
         assert (min(other), max(other)) == (0.0, 2.0)
         assert all(round(delay * 100) == pytest.approx(delay * 100) for delay in owner + other)
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_whatCannotBeSentLeavesAnOfferAsItIs(method: str) -> None:
+    lone, session = called()
+    offers: list[Offer] = []
+    session.on("offer", offers.append)
+    lone.within(method, 2, body="another offer")
+    with pytest.raises(ValueError, match="X-Note"):
+        offers[0].accept("an answer", headers=[("X-Note", "a\r\nb")])
+    with pytest.raises(ValueError, match="Content-Type"):
+        offers[0].accept("an answer", "text/plain\r\nX-Note: b")
+    with pytest.raises(ValueError, match="X-Note"):
+        offers[0].reject(headers=[("X-Note", "a\r\nb")])
+    with pytest.raises(ValueError, match="reasonPhrase"):
+        offers[0].reject(488, "No\r\nX-Note: b")
+    with pytest.raises(ValueError, match="statusCode"):
+        offers[0].reject(200)
+    assert (lone.sent(), offers[0].isAnswered) == ([], False)
+    offers[0].accept("an answer")
+    assert lone.sent() == [f"200 {method}"]
+    if method == "INVITE":
+        lone.within("ACK", 2)
+    lone.finish()

@@ -37,7 +37,7 @@ class TestWhoIsCalled:
         assert acknowledged == []
         prack(lone, response)
         assert lone.sent() == ["200 PRACK"]
-        assert acknowledged == [None]
+        assert acknowledged == [True]
         # The answer is there: the 2xx has none (RFC 3262 section 5).
         assert isinstance(outcome(lone.party.session.accept(ANSWER))[0], WrongMoment)
         lone.party.session.accept()
@@ -48,10 +48,10 @@ class TestWhoIsCalled:
 
     def test_otherwiseItIsNot(self) -> None:
         lone = ring(SUPPORTED)
-        assert outcome(lone.party.session.progress()) == [None]
+        assert outcome(lone.party.session.progress()) == [True]
         assert not lone.take().hasHeader("RSeq")
         lone = ring()
-        assert outcome(lone.party.session.progress(183, body=ANSWER)) == [None]
+        assert outcome(lone.party.session.progress(183, body=ANSWER)) == [True]
         assert not lone.take().hasHeader("RSeq")
         with pytest.raises(ValueError, match="reliable"):
             lone.party.session.progress(reliable=True)
@@ -104,7 +104,7 @@ class TestWhoIsCalled:
             assert lone.take().statusCode == 200
             lone.clock.advance(0)
         assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
-        assert got == [[None], [None], [None]]
+        assert got == [[True], [True], [True]]
         lone.finish()
 
     @pytest.mark.parametrize("changed", [{"rseq": 7}, {"invite": 9}])
@@ -124,8 +124,8 @@ class TestWhoIsCalled:
         lone.finish()
 
     def test_the2xxWaitsForThePrack(self) -> None:
-        # RFC 3262 section 3: "the UAS MUST NOT send a 2xx final response until those provisional
-        # responses are acknowledged."
+        # RFC 3262 section 3: "it MUST NOT send a final response until those provisional responses are
+        # acknowledged."
         lone = ring(SUPPORTED)
         session = lone.party.session
         session.progress(183, body=ANSWER)
@@ -168,6 +168,49 @@ class TestWhoIsCalled:
         lone = ring(body="")
         assert isinstance(outcome(lone.party.session.progress(183, body=OFFER))[0], WrongMoment)
         assert lone.sent() == []
+        lone.finish()
+
+    @pytest.mark.parametrize("expires", [[], ["Expires: 60"]])
+    def test_the2xxWaitsForAllOfThem(self, expires: list[str]) -> None:
+        lone = ring(SUPPORTED, *expires)
+        session = lone.party.session
+        session.progress(183, body=ANSWER)
+        session.progress(180, reliable=True)
+        (first,) = lone.transport.takeAll()
+        session.accept()
+        prack(lone, first)
+        lone.clock.advance(0)
+        _, second = lone.transport.takeAll()
+        assert (second.statusCode, second.body) == (180, b"")
+        prack(lone, second, 3)
+        lone.clock.advance(0)
+        assert lone.sent() == ["200 PRACK", "200 INVITE"]
+        lone.within("ACK", 1)
+        # It does not expire any more.
+        lone.clock.advance(100)
+        assert (lone.sent(), session.state) == ([], "confirmed")
+        lone.finish()
+
+    def test_whatIsNeverAcknowledgedIsSaidToBeSo(self) -> None:
+        lone = ring(SUPPORTED)
+        session = lone.party.session
+        got = [outcome(session.progress(status, reliable=True)) for status in (180, 183)]
+        session.reject(486)
+        assert got == [[False], [False]]
+        lone.finish()
+
+    def test_anOfferInThePrackToWhatHasNoAnswerIsRefused(self) -> None:
+        # RFC 3264 section 4: "it MUST NOT generate a new offer if it has generated a prior offer for
+        # which it has not yet received an answer or a rejection."
+        lone = ring(SUPPORTED)
+        session = lone.party.session
+        session.progress(180, reliable=True)
+        prack(lone, lone.take(), body="another offer")
+        assert lone.sent() == ["500 PRACK"]
+        session.accept(ANSWER)
+        lone.within("ACK", 1)
+        assert session.remoteDescription is not None
+        assert (session.state, session.remoteDescription.body) == ("confirmed", OFFER.encode())
         lone.finish()
 
     def test_aCancelEndsTheWaiting(self) -> None:
