@@ -12,6 +12,7 @@ from sipws.message.grammar import GEN_VALUE, QUOTED_STRING, SWS, TOKEN, compiled
 
 __all__ = [
     "MAX_PARAMETERS",
+    "NONE",
     "Parameters",
     "QuotedString",
     "asParameters",
@@ -64,6 +65,17 @@ class Parameters(Mapping[str, "str | None"]):
         pairs = values.items() if isinstance(values, Mapping) else values
         self._values = {name.lower(): value for name, value in pairs}
 
+    @classmethod
+    def ofLowerCase(cls, values: dict[str, str | None]) -> Parameters:
+        """
+        Make parameters of names that are in lower case, which are not looked at again.
+
+        @param values: They; nobody is to change them.
+        """
+        parameters = cls.__new__(cls)
+        parameters._values = values
+        return parameters
+
     def __getitem__(self, name: str) -> str | None:
         return self._values[name.lower()]
 
@@ -88,6 +100,10 @@ class Parameters(Mapping[str, "str | None"]):
         return f"Parameters({self._values!r})"
 
 
+#: No parameters.
+NONE = Parameters()
+
+
 def asParameters(values: Mapping[str, str | None] | Iterable[tuple[str, str | None]]) -> Parameters:
     """
     Make L{Parameters} of what is not.
@@ -108,8 +124,10 @@ def parseParameters(text: str, position: int, token: str | None = None) -> Param
         (RFC 3261 section 7.3.1: "any given parameter-name MUST NOT appear
         more than once").
     """
-    values: dict[str, str | None] = {}
     end = len(text)
+    if position >= end:
+        return NONE
+    values: dict[str, str | None] = {}
     while position < end:
         match = _PARAMETER.match(text, position)
         if match is None:
@@ -120,7 +138,7 @@ def parseParameters(text: str, position: int, token: str | None = None) -> Param
         if name == token:
             checkToken(name, values[name], text, match.start(1))
         position = match.end()
-    return Parameters(values)
+    return Parameters.ofLowerCase(values)
 
 
 def checkToken(name: str, value: str | None, text: str | None = None, position: int = 0) -> None:

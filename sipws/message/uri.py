@@ -4,6 +4,7 @@ URIs: SIP, SIPS (RFC 3261 section 19.1), tel (RFC 3966) and any other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote as _percentEncode
 from urllib.parse import unquote as _percentDecode
@@ -14,22 +15,36 @@ from sipws.errors import ParseError
 from sipws.message.grammar import (
     ABSOLUTE_URI,
     HNAME,
+    HOSTNAME,
     HVALUE,
+    IPV4_ADDRESS,
     PASSWORD,
     PNAME,
     PVALUE,
     SCHEME,
+    TOKEN_CHARS,
+    UNRESERVED_CHARS,
     USER,
     compiled,
 )
 from sipws.message.host import checkHost, checkPort, foldHost, hostPort, parseHost, parsePort
-from sipws.message.parameters import Parameters, asParameters, checkParameter, lowerCase
+from sipws.message.parameters import (
+    MAX_PARAMETERS,
+    NONE,
+    Parameters,
+    asParameters,
+    checkParameter,
+    lowerCase,
+)
 
 __all__ = ["STAR", "URI"]
 
 #: RFC 3261 section 19.1.4: "A URI omitting any component with a default value will not match a URI
 #: explicitly containing that component with its default value", and the rule on maddr.
 _NEVER_IGNORED = ("transport", "user", "ttl", "method", "maddr")
+
+#: Sets an attribute of what is frozen.
+_set = object.__setattr__
 
 # What is printed as it is; the rest is escaped.  Letters, digits and "_.-~" always are.
 _USER_SAFE = "!*'()&=+$,;?/"
@@ -42,6 +57,12 @@ _USERINFO = compiled(rf"({USER})(?::({PASSWORD}))?@")
 _PARAMETER = compiled(rf";({PNAME})(?:=({PVALUE}))?")
 _HEADER = compiled(rf"[?&]({HNAME})=({HVALUE})")
 _ABSOLUTE = compiled(ABSOLUTE_URI)
+# Most SIP URIs that there are: nothing is escaped, parameters are in lower case, there are no headers.
+_PLAIN = compiled(
+    rf"(sips?):(?:([{UNRESERVED_CHARS}&=+$,;?/]++)@)?"
+    rf"({IPV4_ADDRESS}(?![{TOKEN_CHARS}])|{HOSTNAME})(?::([1-9][0-9]{{0,3}}))?"
+    rf"((?:;[a-z0-9\-_.!~*'()+]++(?:=[{UNRESERVED_CHARS}\[\]/:&+$]++)?)*+)"
+)
 # global-number-digits / local-number-digits, with their visual separators (RFC 3966 section 3).
 _TEL_NUMBER = compiled(r"\+?[0-9A-Fa-f*#\-.()]++")
 
@@ -80,6 +101,8 @@ class URI:
     parameters: Parameters = attrs.field(default=Parameters(), converter=asParameters)
     headers: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_pairs)
     opaque: str = ""
+    # What str gives, where it is what was parsed.
+    _text: str | None = attrs.field(default=None, init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         _CHECKS.get(self.scheme, _checkAbsolute)(self)
@@ -94,6 +117,11 @@ class URI:
         @param text: The URI, with nothing before or after it.
         @raise ParseError: It is none; C{position} says where it ends to be one.
         """
+        plain = _PLAIN.fullmatch(text)
+        if plain is not None:
+            uri = _ofPlain(text, plain)
+            if uri is not None:
+                return uri
         match = _SCHEME.match(text)
         if match is None or not text.startswith(":", match.end()):
             raise ParseError("expected a URI scheme and a colon", position=0, value=text)
@@ -105,6 +133,8 @@ class URI:
         return _parseAbsolute(scheme, text)
 
     def __str__(self) -> str:
+        if self._text is not None:
+            return self._text
         if self.scheme in ("sip", "sips"):
             return f"{self.scheme}:{self._userinfo()}{hostPort(self.host, self.port)}{self._tail()}"
         if self.scheme == "tel":
@@ -193,6 +223,34 @@ _CHECKS: dict[str, Callable[[URI], None]] = {
 STAR = URI("*")
 
 
+def _ofPlain(text: str, match: re.Match[str]) -> URI | None:
+    """
+    Make a URI of what needs no further check.
+
+    @return: C{None}: it needs one.
+    """
+    scheme, user, host, port, tail = match.groups()
+    parameters = NONE
+    if tail:
+        pairs = [parameter.partition("=") for parameter in tail[1:].split(";")]
+        values = {name: value if equals else None for name, equals, value in pairs}
+        if len(values) < len(pairs) or len(pairs) > MAX_PARAMETERS:
+            return None
+        parameters = Parameters.ofLowerCase(values)
+    # Not by its constructor, which looks at everything again.
+    uri = URI.__new__(URI)
+    _set(uri, "scheme", scheme)
+    _set(uri, "user", user)
+    _set(uri, "password", None)
+    _set(uri, "host", host)
+    _set(uri, "port", None if port is None else int(port))
+    _set(uri, "parameters", parameters)
+    _set(uri, "headers", ())
+    _set(uri, "opaque", "")
+    _set(uri, "_text", text)
+    return uri
+
+
 def _parseSIP(scheme: str, text: str, position: int) -> URI:
     user = password = None
     match = _USERINFO.match(text, position)
@@ -218,7 +276,7 @@ def _parseParameters(text: str, position: int) -> tuple[Parameters, int]:
         checkParameter(name, values, text, position)
         values[name] = None if match[2] is None else _decode(match[2])
         position = match.end()
-    return Parameters(values), position
+    return Parameters.ofLowerCase(values), position
 
 
 def _parseHeaders(text: str, position: int) -> tuple[list[tuple[str, str]], int]:
@@ -261,6 +319,8 @@ def _decode(text: str) -> str:
 
 
 def _encode(text: str, safe: str) -> str:
+    if text.isalnum() and text.isascii():
+        return text
     return _percentEncode(text, safe=safe, errors="surrogateescape")
 
 
