@@ -4,12 +4,13 @@ One dialog: L{Dialog}.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any
 
 import attrs
 
 from sipws.dialog.effects import Effect, effectOf
+from sipws.dialog.live import Live
 from sipws.dialog.machine import ARROWS, Action, Event, State
 from sipws.dialog.routes import contactURI, route, routeSetOf
 from sipws.dialog.values import DialogID, DialogState
@@ -21,10 +22,10 @@ from sipws.message import (
     IncomingMessage,
     IncomingRequest,
     IncomingResponse,
-    NameAddr,
     OutgoingRequest,
     OutgoingResponse,
 )
+from sipws.message.nameaddr import PLAIN_ADDRESS
 from sipws.message.values import MAX_CSEQ
 
 __all__ = ["TARGET_REFRESH", "Dialog", "Rejection", "asksForSIPS"]
@@ -53,18 +54,25 @@ class Dialog:
     """
     A dialog.
 
-    @ivar state: What it consists of, as a value: each change puts another in its place.
+    @ivar id: What it is known by.
+    @ivar live: What it consists of, for those who look at one thing: it changes.
     """
 
-    __slots__ = ("_onEnd", "state")
+    __slots__ = ("_onEnd", "id", "live")
 
-    def __init__(self, state: DialogState, onEnd: Callable[[Dialog], object] | None = None) -> None:
+    def __init__(self, state: DialogState | Live, onEnd: Callable[[Dialog], object] | None = None) -> None:
         """
         @param state: What it begins as.
         @param onEnd: Called with it when it is terminated.
         """
-        self.state = state
+        self.live = state if isinstance(state, Live) else Live.of(state)
+        self.id = state.id
         self._onEnd = onEnd
+
+    @property
+    def state(self) -> DialogState:
+        """What it consists of now, as a value."""
+        return self.live.value()
 
     @classmethod
     def ofResponse(
@@ -89,17 +97,17 @@ class Dialog:
         _checkContact(contact, needsSIPS=secure)
         if response.statusCode >= 200 and not response.hasHeader("Contact"):
             raise ParseError("is missing", header="Contact")
-        state = DialogState(
+        live = Live(
             DialogID.ofResponse(response),
-            localAddress=response.fromHeader,
-            remoteAddress=response.toHeader,
-            contact=contact,
+            _address(response, "From"),
+            _address(response, "To"),
+            contact,
             madeBy=(response.cseq, response.method),
             isUAC=True,
-            localCSeq=response.cseq,
-            secure=secure,
         )
-        dialog = cls(state, onEnd)
+        live.localCSeq = response.cseq
+        live.secure = secure
+        dialog = cls(live, onEnd)
         dialog._handle(_establishing(response.statusCode), response)
         return dialog
 
@@ -133,25 +141,20 @@ class Dialog:
         contact = response.getHeader("Contact")
         _checkContact(contact, needsSIPS=asksForSIPS(request))
         assert contact is not None
-        state = DialogState(
+        live = Live(
             DialogID(request.callID, response.toTag, request.fromTag),
-            localAddress=NameAddr.parse(response.getHeader("To") or ""),
-            remoteAddress=request.fromHeader,
-            contact=contact,
+            response.getHeader("To") or "",
+            _address(request, "From"),
+            contact,
             madeBy=(request.cseq, request.method),
             isUAC=False,
-            localCSeq=localCSeq,
-            remoteCSeq=request.cseq,
-            secure=overTLS and request.requestURI.scheme == "sips",
         )
-        dialog = cls(state, onEnd)
+        live.localCSeq = localCSeq
+        live.remoteCSeq = request.cseq
+        live.secure = overTLS and request.requestURI.scheme == "sips"
+        dialog = cls(live, onEnd)
         dialog._handle(_establishing(response.statusCode), request)
         return dialog
-
-    @property
-    def id(self) -> DialogID:
-        """What it is known by."""
-        return self.state.id
 
     # Our requests.
 
@@ -171,7 +174,7 @@ class Dialog:
         if method in ("ACK", "CANCEL"):
             raise ValueError(f"a {method} has the CSeq of its INVITE, not the next")
         request = self._build(method, self._followingCSeq(), headers, body)
-        self._set(localCSeq=request.cseq)
+        self.live.localCSeq = request.cseq
         return request
 
     def takeCSeq(self) -> int:
@@ -181,11 +184,12 @@ class Dialog:
         @raise ValueError: The dialog has none left.
         """
         cseq = self._followingCSeq()
-        self._set(localCSeq=cseq)
+        self.live.localCSeq = cseq
         return cseq
 
     def _followingCSeq(self) -> int:
-        cseq = 1 if self.state.localCSeq is None else self.state.localCSeq + 1
+        last = self.live.localCSeq
+        cseq = 1 if last is None else last + 1
         if cseq > MAX_CSEQ:
             raise ValueError("the dialog has no CSeq left")
         return cseq
@@ -206,15 +210,16 @@ class Dialog:
     def _build(
         self, method: str, cseq: int, headers: Iterable[tuple[str, object]], body: bytes | str
     ) -> OutgoingRequest:
-        state = self.state
+        state = self.live
         if state.state == State.TERMINATED:
             raise ValueError("the dialog is terminated")
         if state.remoteTarget is None:
             raise ValueError("the dialog has no remote target yet")
         further = list(headers)
-        for name, _ in further:
-            if name.lower() in _OURS:
-                raise ValueError(f"{name} follows from the dialog")
+        given = {name.lower() for name, _ in further}
+        if given & _OURS:
+            ours = [name for name, _ in further if name.lower() in _OURS]
+            raise ValueError(f"{ours[0]} follows from the dialog")
         target, routes = route(state.remoteTarget, state.routeSet)
         pairs: list[tuple[str, object]] = [
             *(("Route", entry) for entry in routes),
@@ -225,7 +230,6 @@ class Dialog:
             ("CSeq", f"{cseq} {method}"),
         ]
         # "A UAC SHOULD include a Contact header field in any target refresh requests".
-        given = {name.lower() for name, _ in further}
         if method in TARGET_REFRESH and not given & {"contact", "m"}:
             pairs.append(("Contact", state.contact))
         request = OutgoingRequest(method, target, [*pairs, *further], body)
@@ -249,9 +253,10 @@ class Dialog:
             return None
         # "the sequence number of the request is lower than the remote sequence number, the request
         # is out of order and MUST be rejected with a 500".  A gap "is not an error condition".
-        if self.state.remoteCSeq is not None and request.cseq < self.state.remoteCSeq:
+        last = self.live.remoteCSeq
+        if last is not None and request.cseq < last:
             return Rejection(500, (("Retry-After", retryAfter),))
-        self._set(remoteCSeq=request.cseq)
+        self.live.remoteCSeq = request.cseq
         return self._refusedTarget(request)
 
     def _refusedTarget(self, request: IncomingRequest) -> Rejection | None:
@@ -284,7 +289,7 @@ class Dialog:
         @return: What it ended, and is ended.
         @raise ParseError: Its Contact or Record-Route is malformed: neither is taken.
         """
-        state = self.state
+        state = self.live
         if state.isUAC and (response.cseq, response.method) == state.madeBy:
             return self._receiveMaking(response)
         self._noteCSeq(response.cseq)
@@ -305,15 +310,16 @@ class Dialog:
         if status >= 300:
             return self.fail()
         if status > 100:
-            if self.state.remoteTarget is None:
+            if self.live.remoteTarget is None:
                 self._refresh(response)
             self._handle(_establishing(status), response)
         return Effect.TRANSACTION
 
     def _noteCSeq(self, cseq: int) -> None:
         # A request that was challenged was sent again with a higher CSeq.
-        if self.state.localCSeq is None or cseq > self.state.localCSeq:
-            self._set(localCSeq=cseq)
+        last = self.live.localCSeq
+        if last is None or cseq > last:
+            self.live.localCSeq = cseq
 
     def confirm(self) -> None:
         """Take note that the request of the peer that makes the dialog is answered with a 2xx."""
@@ -325,7 +331,7 @@ class Dialog:
 
         @return: What that ended: a confirmed dialog stays.
         """
-        wasEarly = self.state.state == State.EARLY
+        wasEarly = self.live.state == State.EARLY
         self._handle(Event.FAILURE)
         return Effect.DIALOG if wasEarly else Effect.TRANSACTION
 
@@ -340,11 +346,12 @@ class Dialog:
         @param usage: What it is known by: anything hashable but C{None}.
         @raise ValueError: It is there already, or the dialog is terminated.
         """
-        if usage is None or usage in self.state.usages:
+        live = self.live
+        if usage is None or usage in live.usages:
             raise ValueError(f"no new usage: {usage!r}")
-        if self.state.state == State.TERMINATED:
+        if live.state == State.TERMINATED:
             raise ValueError("the dialog is terminated")
-        self._set(usages=(*self.state.usages, usage))
+        live.usages = (*live.usages, usage)
 
     def removeUsage(self, usage: Hashable) -> None:
         """
@@ -352,38 +359,39 @@ class Dialog:
 
         @param usage: Which; one that is not there is ignored.
         """
-        if usage in self.state.usages:
-            self._set(usages=tuple(other for other in self.state.usages if other != usage))
-            if not self.state.usages:
+        live = self.live
+        if usage in live.usages:
+            live.usages = tuple([other for other in live.usages if other != usage])
+            if not live.usages:
                 self._handle(Event.UNUSED)
 
     def _refresh(self, message: IncomingMessage) -> None:
         target = contactURI(message)
         if target is not None:
-            self._set(remoteTarget=target)
+            self.live.remoteTarget = target
 
     def _handle(self, event: str, message: IncomingMessage | None = None) -> None:
         """Follow the arrow of an event, if there is one."""
-        arrow = ARROWS.get((self.state.state, event))
+        live = self.live
+        arrow = ARROWS.get((live.state, event))
         if arrow is None:
             return
         if Action.ADOPT in arrow.actions and message is not None:
             self._adopt(message)
-        self._set(state=arrow.target)
+        live.state = arrow.target
         if Action.TELL in arrow.actions:
-            self._set(usages=())
+            live.usages = ()
             if self._onEnd is not None:
                 self._onEnd(self)
 
     def _adopt(self, message: IncomingMessage) -> None:
         routes, target = routeSetOf(message), contactURI(message)
-        self._set(routeSet=routes, remoteTarget=target or self.state.remoteTarget)
-
-    def _set(self, **changes: Any) -> None:
-        self.state = attrs.evolve(self.state, **changes)
+        self.live.routeSet = routes
+        if target is not None:
+            self.live.remoteTarget = target
 
     def __repr__(self) -> str:
-        return f"<Dialog {self.state.state} {self.id}>"
+        return f"<Dialog {self.live.state} {self.id}>"
 
 
 def _establishing(statusCode: int) -> str:
@@ -398,11 +406,30 @@ def _checkEstablishes(statusCode: int) -> None:
 
 def _checkContact(contact: str | None, *, needsSIPS: bool) -> None:
     # "The URI provided in the Contact header field MUST be a SIP or SIPS URI."
-    scheme = None if contact is None else Contact.parse(contact).uri.scheme
+    scheme = None if contact is None else _schemeOf(contact)
     if scheme not in ("sip", "sips"):
         raise ValueError("a Contact with a SIP or SIPS URI is needed")
     if needsSIPS and scheme != "sips":
         raise ValueError("a Contact with a SIPS URI is needed")
+
+
+@functools.lru_cache(maxsize=64)
+def _schemeOf(contact: str) -> str:
+    # Ours is the same in one dialog and the next.
+    return Contact.parse(contact).uri.scheme
+
+
+def _address(message: IncomingMessage, name: str) -> str:
+    """
+    Give From or To, which go into our requests as they are.
+
+    @raise ParseError: It is malformed, or missing.
+    """
+    text = message.getHeader(name)
+    if text is None or PLAIN_ADDRESS.fullmatch(text) is None:
+        # It says what is wrong, if anything is.
+        return str(message.fromHeader if name == "From" else message.toHeader)
+    return text
 
 
 def asksForSIPS(request: IncomingRequest) -> bool:

@@ -155,8 +155,8 @@ class Dialogs:
 
     def _index(self, dialog: Dialog) -> None:
         """Have a dialog among the early ones of its request while it is, and no longer."""
-        key = (dialog.id.callID, dialog.id.localTag, dialog.state.madeBy)
-        if dialog.state.isUAC and dialog.state.state == State.EARLY:
+        key = (dialog.id.callID, dialog.id.localTag, dialog.live.madeBy)
+        if dialog.live.isUAC and dialog.live.state == State.EARLY:
             self._early.setdefault(key, {})[dialog.id] = dialog
         elif key in self._early:
             self._early[key].pop(dialog.id, None)

@@ -11,7 +11,7 @@ from typing import TypeVar
 import attrs
 
 from sipws.errors import ParseError
-from sipws.message.grammar import ADDRESS_SPEC, DISPLAY_NAME, SWS, compiled
+from sipws.message.grammar import ADDRESS_SPEC, DISPLAY_NAME, SWS, TOKEN, compiled
 from sipws.message.parameters import (
     Parameters,
     asParameters,
@@ -21,15 +21,17 @@ from sipws.message.parameters import (
     quote,
     unquote,
 )
-from sipws.message.uri import STAR, URI
+from sipws.message.uri import PLAIN_URI, STAR, URI
 
-__all__ = ["Contact", "NameAddr", "Route"]
+__all__ = ["PLAIN_ADDRESS", "Contact", "NameAddr", "Route"]
 
 #: RFC 3261 section 20.10: a malformed C{expires} "SHOULD be treated as equivalent to 3600".
 MALFORMED_EXPIRES = 3600
 
 _MAX_DELTA_SECONDS = 2**32 - 1
 _NAME_ADDR = compiled(rf"{SWS}({DISPLAY_NAME})?{SWS}<([^<>]*+)>{SWS}")
+#: Most values of From and To that there are: a URI in which nothing is escaped, perhaps a name, and a tag.
+PLAIN_ADDRESS = compiled(rf'(?:"[^"\\\x00-\x1f\x7f]*+" ?|{TOKEN} )?<{PLAIN_URI}>(?:;tag={TOKEN})?')
 _BARE = compiled(rf"{SWS}({ADDRESS_SPEC}){SWS}")
 _FOLDED_PARAMETER = re.compile(r"(?<![ \t])[ \t]++;")
 _SPACES = re.compile(r"[ \t]+")

@@ -73,7 +73,7 @@ class Parameters(Mapping[str, "str | None"]):
         @param values: They; nobody is to change them.
         """
         parameters = cls.__new__(cls)
-        parameters._values = values
+        parameters._values = values  # noqa: SLF001 -- its own
         return parameters
 
     def __getitem__(self, name: str) -> str | None:

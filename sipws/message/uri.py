@@ -37,7 +37,7 @@ from sipws.message.parameters import (
     lowerCase,
 )
 
-__all__ = ["STAR", "URI"]
+__all__ = ["PLAIN_URI", "STAR", "URI"]
 
 #: RFC 3261 section 19.1.4: "A URI omitting any component with a default value will not match a URI
 #: explicitly containing that component with its default value", and the rule on maddr.
@@ -57,12 +57,13 @@ _USERINFO = compiled(rf"({USER})(?::({PASSWORD}))?@")
 _PARAMETER = compiled(rf";({PNAME})(?:=({PVALUE}))?")
 _HEADER = compiled(rf"[?&]({HNAME})=({HVALUE})")
 _ABSOLUTE = compiled(ABSOLUTE_URI)
-# Most SIP URIs that there are: nothing is escaped, parameters are in lower case, there are no headers.
-_PLAIN = compiled(
+#: Most SIP URIs that there are: nothing is escaped, parameters are in lower case, there are no headers.
+PLAIN_URI = (
     rf"(sips?):(?:([{UNRESERVED_CHARS}&=+$,;?/]++)@)?"
     rf"({IPV4_ADDRESS}(?![{TOKEN_CHARS}])|{HOSTNAME})(?::([1-9][0-9]{{0,3}}))?"
     rf"((?:;[a-z0-9\-_.!~*'()+]++(?:=[{UNRESERVED_CHARS}\[\]/:&+$]++)?)*+)"
 )
+_PLAIN = compiled(PLAIN_URI)
 # global-number-digits / local-number-digits, with their visual separators (RFC 3966 section 3).
 _TEL_NUMBER = compiled(r"\+?[0-9A-Fa-f*#\-.()]++")
 

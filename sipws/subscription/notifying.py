@@ -173,7 +173,7 @@ class Notices:
     def _isOrphan(self) -> bool:
         """Say whether the dialog has ended meanwhile, by what was another's."""
         dialog = self._notifier.dialog
-        return dialog is not None and dialog.state.state == DialogState.TERMINATED
+        return dialog is not None and dialog.live.state == DialogState.TERMINATED
 
     def _wait(self) -> None:
         self._turn += 1

@@ -269,7 +269,7 @@ class Subscriber(Emitter):
 
     def _noteDialog(self) -> None:
         """Look whether the dialog has ended meanwhile, by what was another's."""
-        if self.dialog is not None and self.dialog.state.state == DialogState.TERMINATED:
+        if self.dialog is not None and self.dialog.live.state == DialogState.TERMINATED:
             self._feed(Event.DIALOG_ENDED, Occasion("lost", "its dialog has ended", Retry.NOW))
 
     # How long it goes on.
