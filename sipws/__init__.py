@@ -59,10 +59,11 @@ from sipws.publication import Publication
 from sipws.session import Session
 from sipws.subscription import Notifier, Subscription
 from sipws.transport import Transport
-from sipws.ua import UserAgent
+from sipws.ua import Accounts, UserAgent
 
 __all__ = [
     "URI",
+    "Accounts",
     "Caller",
     "CertificateRefused",
     "Configuration",

@@ -62,6 +62,7 @@ OTHERS = {
     "Configuration",
     "IncomingRequest",
     "IncomingResponse",
+    "Accounts",
     "Caller",
     "NameAddr",
     "OutgoingRequest",

@@ -1,10 +1,11 @@
 """
-The user agent core (RFC 3261 section 8): L{UserAgent}.
+The user agent core (RFC 3261 section 8): L{UserAgent}, and several of them: L{Accounts}.
 """
 
 from __future__ import annotations
 
+from sipws.ua.accounts import Accounts
 from sipws.ua.agent import UserAgent
 from sipws.ua.replies import Reply
 
-__all__ = ["Reply", "UserAgent"]
+__all__ = ["Accounts", "Reply", "UserAgent"]
