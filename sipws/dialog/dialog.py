@@ -175,6 +175,9 @@ class Dialog:
             raise ValueError(f"a {method} has the CSeq of its INVITE, not the next")
         request = self._build(method, self._followingCSeq(), headers, body)
         self.live.localCSeq = request.cseq
+        if method in TARGET_REFRESH:
+            # One that is given is ours from now on: what refreshes the target later is not to take it back.
+            self.live.contact = request.getHeader("Contact") or ""
         return request
 
     def takeCSeq(self) -> int:

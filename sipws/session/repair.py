@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import CancelledError, Deferred
 
 from sipws.emitter import loggerFor
-from sipws.errors import SIPError, TransportError
+from sipws.errors import SIPError, TransportError, WrongMoment
+from sipws.refreshing import retryAfter
 from sipws.session.machine import Event, State
 from sipws.session.values import Cause, Termination
 
@@ -29,14 +30,19 @@ __all__ = ["Repair"]
 
 _log = loggerFor("sip.session")
 
-#: Between two attempts of one repair, in seconds.
+#: Between two attempts of one repair, in seconds: where something of ours is in the way, and where
+#: a server is, or the peer's own connection, which may have been lost with ours.
 _PAUSE = 1.0
+_LONGER_PAUSE = 4.0
+
+#: What says that it may go better later: "Flow Failed" (RFC 5626 section 11.1) and failures of servers.
+_PASSING = frozenset({430, 500, 503, 504})
 
 
 class Repair:
     """The repair of one session, each time that its connection is lost."""
 
-    __slots__ = ("_pause", "_session", "_timer", "_waiting")
+    __slots__ = ("_pause", "_refusal", "_session", "_timer", "_waiting")
 
     def __init__(self, session: SessionCore) -> None:
         self._session = session
@@ -45,6 +51,8 @@ class Repair:
         # How long a repair may take; and a pause between two attempts.
         self._timer: IDelayedCall | None = None
         self._pause: IDelayedCall | None = None
+        # The last response that said that it may go better later.
+        self._refusal: IncomingResponse | None = None
 
     @property
     def isUnderWay(self) -> bool:
@@ -76,11 +84,19 @@ class Repair:
 
     def _reinvite(self, _: object) -> Deferred[IncomingResponse]:
         session = self._session
-        return session.modification.send("INVITE", session.localDescription, ())
+        dialog = session.dialog
+        assert dialog is not None
+        # RFC 5627 section 4.2: a GRUU may be another after each registration.
+        contact = session.usages.contact(secure=dialog.live.secure)
+        return session.modification.send("INVITE", session.localDescription, [("Contact", contact)])
 
     def _answered(self, response: IncomingResponse) -> None:
         self._waiting = None
         if not self.isUnderWay:
+            return
+        if response.statusCode in _PASSING and self._session.state == State.CONFIRMED:
+            self._refusal = response
+            self._pauseFor(max(_LONGER_PAUSE, retryAfter(response) or 0))
             return
         self._end()
         if response.statusCode < 300:
@@ -94,21 +110,30 @@ class Repair:
         self._waiting = None
         if not self.isUnderWay or failure.check(CancelledError) is not None:
             return
-        if failure.check(TransportError) is not None and self._session.state == State.CONFIRMED:
-            # That connection is lost, too, or its server does not read.
-            self._pause = self._session.usages.clock.callLater(_PAUSE, self._wait)
+        if failure.check(TransportError, WrongMoment) is not None and self._session.state == State.CONFIRMED:
+            # That connection is lost, too, or its server does not read; or something of ours, or of the
+            # peer's, is still under way.
+            self._pauseFor(_PAUSE)
             return
         self._end()
         if failure.check(SIPError) is None:
             _log.failure("a call was not repaired", failure)
         self._session.hangUp(Termination(Cause.NOT_REPAIRED, "network"))
 
+    def _pauseFor(self, seconds: float) -> None:
+        self._pause = self._session.usages.clock.callLater(seconds, self._wait)
+
     def _tooLate(self) -> None:
+        refusal = self._refusal
         self.stop()
-        self._session.follow(Event.BROKEN, Termination(Cause.CONNECTION, "network"))
+        if refusal is None:
+            self._session.follow(Event.BROKEN, Termination(Cause.CONNECTION, "network"))
+        else:
+            # There is a connection, or was: a BYE may find its way where the INVITE did not.
+            self._session.hangUp(Termination(Cause.NOT_REPAIRED, "remote", refusal.statusCode, refusal))
 
     def _end(self) -> None:
         for timer in (self._timer, self._pause):
             if timer is not None and timer.active():
                 timer.cancel()
-        self._timer = self._pause = None
+        self._timer = self._pause = self._refusal = None

@@ -8,7 +8,7 @@ import pytest
 
 from sipws.session import Cause, Session
 from sipws.session.machine import State
-from tests.session.pair import ANSWER, OFFER, Lone
+from tests.session.pair import ANSWER, OFFER, Lone, short
 from tests.ua.fakes import outcome
 
 
@@ -187,3 +187,69 @@ def test_stoppingEndsTheRepair() -> None:
     assert stopped == [None]
     assert session.state == State.TERMINATED
     assert lone.party.isIdle()
+
+
+@pytest.mark.parametrize("statusCode", [430, 500, 503, 504])
+def test_whatPassesIsWaitedFor(statusCode: int) -> None:
+    # The peer may have lost its connection with ours, and not be back.
+    lone, session, repaired = established()
+    lone.transport.lose()
+    lone.transport.open()
+    lone.answer(lone.take(), statusCode, ("Retry-After", 7))
+    assert lone.sent() == ["ACK"]
+    lone.clock.advance(6.9)
+    assert (lone.sent(), session.state) == ([], State.CONFIRMED)
+    lone.clock.advance(0.1)
+    lone.answer(lone.take(), 200, body=ANSWER)
+    assert repaired == ["repaired"]
+    lone.transport.takeAll()
+    lone.finish()
+
+
+def test_butNotForEver() -> None:
+    lone, session, repaired = established(sessionRepairTimeout=20)
+    lone.transport.lose()
+    lone.transport.open()
+    sent = []
+    for _ in range(21):
+        for message in lone.transport.takeAll():
+            sent.append(short(message))
+            if sent[-1] != "ACK":
+                lone.answer(message, 503)
+        lone.clock.advance(1)
+    assert sent == ["INVITE", "ACK"] * 5 + ["BYE"]
+    assert session.ending is not None
+    assert (session.ending.cause, session.ending.statusCode, repaired) == (Cause.NOT_REPAIRED, 503, [])
+    lone.finish()
+
+
+def test_aChangeThatWaitsAfterGlareIsWaitedFor() -> None:
+    lone, session, repaired = established()
+    changed = outcome(session.reinvite("another offer"))
+    lone.answer(lone.take(), 491)
+    lone.transport.takeAll()
+    lone.transport.lose()
+    lone.transport.open()
+    for _ in range(40):
+        lone.clock.advance(0.1)
+        for message in lone.transport.takeAll():
+            if short(message) == "INVITE":
+                lone.answer(message, 200, body="another answer")
+    assert changed[0].statusCode == 200
+    assert (session.state, repaired) == (State.CONFIRMED, ["repaired"])
+    lone.finish()
+
+
+def test_theNewContactIsThatOfWhatFollows() -> None:
+    lone, session, _ = established(instanceId="f81d4fae-7dec-11d0-a765-00a0c91e6bf6", gruu="public")
+    identity = lone.party.ua.usages._requester.builder.identity
+    lone.transport.lose()
+    identity.findGRUU = lambda temporary: "sip:alice@example.com;gr=2"
+    lone.transport.open()
+    invite = lone.take()
+    assert invite.getHeader("Contact") == "<sip:alice@example.com;gr=2>"
+    lone.answer(invite, 200, body=ANSWER)
+    lone.transport.takeAll()
+    outcome(session.update("a third offer"))
+    assert lone.take().getHeader("Contact") == "<sip:alice@example.com;gr=2>"
+    lone.finish()
