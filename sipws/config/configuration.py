@@ -39,6 +39,7 @@ from sipws.config.values import (
     ROUTES,
     SECONDS,
     SECONDS_OR_ZERO,
+    SESSION_INTERVAL,
     TEXT,
     TEXT_OR_EMPTY,
     WORD,
@@ -288,6 +289,18 @@ class Configuration:
     )
     registerRetryMaxInterval: float = option(
         SECONDS, "The most that this wait, or a Retry-After, comes to.", default=1800, unit="seconds"
+    )
+
+    # Calls.
+    sessionExpires: int = option(
+        SESSION_INTERVAL,
+        "After how long a call that is not refreshed ends (RFC 4028); 0: we ask for no such timer, and go "
+        "along with those who do.",
+        default=0,
+        unit="seconds",
+    )
+    sessionMinExpires: int = option(
+        integer(90, 2**31 - 1), "The least of that which others may ask for.", default=90, unit="seconds"
     )
 
     # Limits.

@@ -34,6 +34,7 @@ __all__ = [
     "ROUTES",
     "SECONDS",
     "SECONDS_OR_ZERO",
+    "SESSION_INTERVAL",
     "TEXT",
     "TEXT_OR_EMPTY",
     "WORD",
@@ -136,6 +137,13 @@ def integer(minimum: int, maximum: int) -> Kind:
         return value
 
     return Kind(f"integer, {minimum} to {maximum}", convert)
+
+
+def _sessionInterval(value: object) -> int:
+    if value == 0 and not isinstance(value, bool):
+        return 0
+    # RFC 4028 section 4: "the absolute minimum for the Session-Expires header field is 90 seconds."
+    return int(integer(90, 2**31 - 1).convert(value))
 
 
 def choice(*words: str) -> Kind:
@@ -362,6 +370,7 @@ FLAG_OR_HOST = FLAG.orElse(HOST_PORT)
 ADDRESS_OF_RECORD = Kind("SIP URI with a user", _addressOfRecord)
 
 #: A SIP URI without a user part; C{sip:} may be left out.
+SESSION_INTERVAL = Kind("integer, 90 or more, or 0", _sessionInterval)
 REGISTRAR = Kind("SIP URI without a user", _registrar)
 
 #: The SIP URIs of proxies, one or several in order.

@@ -16,6 +16,7 @@ from sipws.errors import ParseError, SessionFailed, SessionTerminated, Transacti
 from sipws.session.machine import ARROWS, INCOMING, OUTGOING, Action, Event, State
 from sipws.session.modification import Modification
 from sipws.session.outcome import Outcome
+from sipws.session.refresher import Refresher
 from sipws.session.repair import Repair
 from sipws.session.values import Cause, Description, Termination
 
@@ -54,6 +55,7 @@ class SessionCore(Emitter):
     @ivar legs: Its dialogs.
     @ivar invitation: What asks for it, or was asked: an L{Outgoing} or an L{Incoming}.
     @ivar modification: What changes it.
+    @ivar refresher: What keeps it up, where it has a timer.
     """
 
     def __init__(self, usages: IUsages, handler: ISessionDescriptionHandler | None = None) -> None:
@@ -72,6 +74,7 @@ class SessionCore(Emitter):
         self.over: Outcome[Termination] = Outcome()
         self.modification = Modification(self)
         self._repair = Repair(self)
+        self.refresher = Refresher(self)
 
     def __repr__(self) -> str:
         return f"<Session {self.direction} {self.state} Call-ID {self.id}>"
@@ -284,6 +287,12 @@ class SessionCore(Emitter):
             else:
                 offer.accept(local.body, local.contentType)
 
+    def refreshed(self, request: IncomingRequest) -> list[tuple[str, object]]:
+        """Agree to what a re-INVITE or UPDATE refreshes; give what goes into its 2xx."""
+        headers = self.refresher.answer(request)
+        self.emit("refresh")
+        return headers
+
     def describe(self, remote: Description | None) -> Deferred[Description | None]:
         """Have the handler make our answer, or our offer; nothing without one."""
         if self.handler is None:
@@ -356,6 +365,7 @@ class SessionCore(Emitter):
         leg = self.leg
         self.modification.stop()
         self._repair.stop()
+        self.refresher.stop()
         try:
             if leg is None:
                 raise ValueError("there is no dialog")
@@ -404,6 +414,7 @@ class SessionCore(Emitter):
         self.modification.stop()
         self.modification.abandon()
         self._repair.stop()
+        self.refresher.stop()
         self.invitation.stop()
         legs, self.legs = self.legs, []
         for leg in legs:

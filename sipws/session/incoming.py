@@ -331,6 +331,7 @@ class Incoming:
         self._stopWaiting()
         if description is not None:
             headers = [*headers, *description.disposition]
+        headers = [*headers, *self._session.refresher.answer(self.request)]
         headers = withSupported(self._usages.configuration.extraSupported, headers)
         response = self._respond(200, None, headers, description)
         if response is None:

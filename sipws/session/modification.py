@@ -17,6 +17,7 @@ from sipws.session.machine import State
 from sipws.session.offeranswer import Event as OfferEvent
 from sipws.session.offeranswer import State as OfferState
 from sipws.session.offers import Offer
+from sipws.session.refresher import refuseTimer
 from sipws.session.repeating import Repeating
 from sipws.session.tags import withSupported
 from sipws.session.values import Cause, Description, Termination, descriptionOf
@@ -149,6 +150,8 @@ class Modification:
         if (ours is not None and ours.isUnderWay) or leg.negotiation.state == OfferState.OFFERED:
             session.usages.respond(request, 491)
             return None
+        if refuseTimer(session.usages, request):
+            return None
         self._stopRepeating()
         description = descriptionOf(request)
         if description is not None:
@@ -168,8 +171,10 @@ class Modification:
         """Take an UPDATE."""
         session = self._session
         description = descriptionOf(request)
+        if refuseTimer(session.usages, request):
+            return None
         if description is None:
-            session.usages.respond(request, 200)
+            session.usages.respond(request, 200, None, session.refreshed(request))
             return None
         # RFC 3311 section 5.2: "If an UPDATE is received that contains an offer, and the UAS has
         # generated an offer [...] to which it has not yet received an answer, the UAS MUST reject the
@@ -192,7 +197,8 @@ class Modification:
         def accept(local: Description | None, headers: Headers) -> None:
             assert local is not None
             leg.send(local)
-            usages.respond(request, 200, None, [*headers, *local.disposition], local.body, local.contentType)
+            given = [*headers, *local.disposition, *self._session.refreshed(request)]
+            usages.respond(request, 200, None, given, local.body, local.contentType)
             answered.callback(None)
 
         def reject(statusCode: int, reasonPhrase: str | None, headers: Headers) -> None:
@@ -215,7 +221,7 @@ class Modification:
         session = self._session
         usages = session.usages
         asksForAnswer = False
-        given = [*headers]
+        given = [*headers, *session.refreshed(request)]
         if local is not None:
             given += local.disposition
             asksForAnswer = leg.send(local) == OfferEvent.SEND_OFFER
@@ -354,11 +360,13 @@ class _Change:
 
     def _transmit(self) -> None:
         description = self._description
-        headers = withSupported(self._session.usages.configuration.extraSupported, self._headers)
+        session = self._session
+        given = [*self._headers, *session.refresher.ask()]
+        headers = withSupported(session.usages.configuration.extraSupported, given)
         if description is not None:
             headers += description.disposition
             self._leg.send(description)
-        self._sending = self._session.usages.sendWithin(
+        self._sending = session.usages.sendWithin(
             self._leg.dialog,
             self.method,
             headers,
@@ -366,7 +374,7 @@ class _Change:
             None if description is None else description.contentType,
             onAccepted=self._again if self.method == "INVITE" else None,
         )
-        self._session.watch(self._sending.result).addCallbacks(self._answered, self._fail)
+        session.watch(self._sending.result).addCallbacks(self._answered, self._fail)
 
     def _cancelled(self, result: object) -> None:
         if self._timer is not None:
@@ -385,9 +393,13 @@ class _Change:
             self._leg.withdraw()
             if response.statusCode == 491 and self._attempts < MAX_GLARES and not self._result.called:
                 self._waitAndSee(response)
+            elif response.statusCode == 422 and self._session.refresher.takeRefusal(response):
+                self._tryAgain(response)
             else:
                 self._finish(response)
             return
+        self._session.refresher.take(response)
+        self._session.emit("refresh")
         description = descriptionOf(response)
         if description is not None and self._leg.negotiation.state == OfferState.OFFERED:
             self._leg.receive(description)

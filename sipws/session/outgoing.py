@@ -18,13 +18,15 @@ from sipws.errors import (
     TransactionCancelled,
     TransactionTimeout,
 )
-from sipws.message import CSeq, RAck
+from sipws.message import URI, CSeq, RAck
+from sipws.session.embedded import Target
 from sipws.session.leg import Leg
 from sipws.session.machine import OUTGOING, Event, State
 from sipws.session.offeranswer import Event as OfferEvent
 from sipws.session.offeranswer import Negotiation
 from sipws.session.offeranswer import State as OfferState
 from sipws.session.offers import Offer
+from sipws.session.redirects import TargetSet
 from sipws.session.tags import isReliable, withSupported
 from sipws.session.values import Cause, Description, Termination, descriptionOf
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
 
     from sipws.dialog import Dialog, ISending, IUsages
-    from sipws.message import URI, IncomingResponse, OutgoingRequest
+    from sipws.message import IncomingResponse, OutgoingRequest
     from sipws.session.core import Headers, SessionCore
 
 __all__ = ["Invitation", "Outgoing"]
@@ -50,6 +52,7 @@ class Invitation:
     @ivar description: Our offer; C{None}: the peer is asked for one.
     @ivar deadline: Within how many seconds it may leave, as of C{UserAgent.request}.
     @ivar noAnswerTimeout: After how many seconds it is given up; C{None}: never.
+    @ivar followRedirects: How many redirections are followed.
     """
 
     target: URI | str
@@ -57,6 +60,7 @@ class Invitation:
     description: Description | None = None
     deadline: float | None = None
     noAnswerTimeout: float | None = None
+    followRedirects: int = 0
 
 
 class Outgoing:
@@ -79,7 +83,8 @@ class Outgoing:
         self._usages = usages
         self._invitation = invitation
         self._sending: ISending | None = None
-        self._request = self._build()
+        self._request = self._build(invitation.target, invitation.headers)
+        self._targets: TargetSet | None = None
         # The ACK that was sent, and is sent again with each repetition of the 2xx; the forks that
         # were ended; and the timers.
         self._acknowledged: tuple[Dialog, Description | None] | None = None
@@ -88,13 +93,14 @@ class Outgoing:
         self._forking: IDelayedCall | None = None
         self._isStarting = False
 
-    def _build(self) -> OutgoingRequest:
-        invitation, description = self._invitation, self._invitation.description
+    def _build(self, target: URI | str, headers: Headers) -> OutgoingRequest:
+        description = self._invitation.description
         disposition = [] if description is None else description.disposition
+        given = [*headers, *disposition, *self._session.refresher.ask()]
         return self._usages.build(
             "INVITE",
-            invitation.target,
-            withSupported(self._usages.configuration.extraSupported, [*invitation.headers, *disposition]),
+            target,
+            withSupported(self._usages.configuration.extraSupported, given),
             b"" if description is None else description.body,
             None if description is None else description.contentType,
         )
@@ -127,7 +133,7 @@ class Outgoing:
             # It was given up meanwhile.
             return
         self._invitation = attrs.evolve(self._invitation, description=description)
-        self._request = self._build()
+        self._request = self._build(self._invitation.target, self._invitation.headers)
         self._send()
 
     def _offerNotMade(self, failure: Failure) -> None:
@@ -149,7 +155,7 @@ class Outgoing:
         self._sending.result.addCallbacks(self._final, self._failed)
         self._isStarting = False
         timeout = self._invitation.noAnswerTimeout
-        if timeout is not None and self._session.state == State.CALLING:
+        if timeout is not None and self._session.state in (State.CALLING, State.EARLY):
             self._noAnswer = self._usages.clock.callLater(timeout, self._unanswered)
 
     def cancel(self, headers: Headers) -> None:
@@ -269,9 +275,54 @@ class Outgoing:
             self._accepted(response)
             return
         self._note(response)
+        if self._session.state in (State.CALLING, State.EARLY) and self._tryAgain(response):
+            return
         by = "local" if self._session.state == State.CANCELLING else "remote"
         ending = Termination(Cause.REFUSED, by, response.statusCode, response, response.getHeader("Reason"))
         self._session.follow(Event.FAILURE, ending)
+
+    def _tryAgain(self, response: IncomingResponse) -> bool:
+        """Send another INVITE, where a failure leaves something to be tried."""
+        if response.statusCode == 422:
+            if not self._session.refresher.takeRefusal(response):
+                return False
+            return self._sendAgain(self._request.requestURI, self._invitation.headers)
+        if response.statusCode < 400:
+            targets = self._targetSet()
+            targets.add(response)
+        elif self._targets is None or response.statusCode >= 600:
+            return False
+        uri = self._targetSet().next()
+        if uri is None:
+            return False
+        target = Target.of(uri)
+        self._session.emit("redirected", response)
+        return self._sendAgain(target.uri, target.over([*self._invitation.headers]))
+
+    def _targetSet(self) -> TargetSet:
+        if self._targets is None:
+            uri = self._request.requestURI
+            first = URI.parse(uri) if isinstance(uri, str) else uri
+            self._targets = TargetSet(first, self._invitation.followRedirects)
+        return self._targets
+
+    def _sendAgain(self, target: URI | str, headers: Headers) -> bool:
+        before = self.request
+        try:
+            request = self._build(target, headers)
+        except ValueError as error:
+            _log.warn("no further INVITE: {error}", error=error)
+            return False
+        # RFC 3261 section 8.1.3.4: "It is RECOMMENDED that the UAC reuse the same To, From, and Call-ID
+        # used in the original redirected request"; RFC 4028 section 7.3 has the same for a 422, and
+        # "the CSeq should contain a new sequence number that is one higher than the previous."
+        for name in ("To", "From", "Call-ID"):
+            request.setHeader(name, before.getHeader(name) or "")
+        request.setHeader("CSeq", CSeq(before.cseq + 1, "INVITE"))
+        self._request, self._sending = request, None
+        if self._session.state in (State.CALLING, State.EARLY):
+            self._send()
+        return True
 
     def _failed(self, failure: Failure) -> None:
         self._stopWaiting()
@@ -309,6 +360,7 @@ class Outgoing:
         session.follow(Event.SUCCESS, response)
         if session.state != State.ACCEPTED:
             return
+        session.refresher.take(response)
         if len(session.legs) > 1:
             self._forking = self._usages.clock.callLater(64 * self._usages.timers.T1, self._endBranches)
         if asks and description is not None:

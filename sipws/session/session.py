@@ -38,6 +38,8 @@ class Session(SessionCore):
         offer       Offer             the peer offers, or asks for an offer: see L{Offer}
         ack         request           an ACK came
         repaired                      the connection was lost, and the call goes on over another
+        refresh                       an INVITE or UPDATE within it was accepted: its timer runs anew
+        redirected  response          a redirection is followed (``followRedirects``)
         forked      response          a further 2xx of another branch came, which was ended at once
         ==========  ================  ==========================================================
 

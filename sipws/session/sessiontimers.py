@@ -11,13 +11,13 @@ import attrs
 
 from sipws.errors import ParseError
 from sipws.message import MinSE, SessionExpires
+from sipws.session.tags import TIMER
 
 if TYPE_CHECKING:
     from sipws.message import IncomingMessage, IncomingRequest, IncomingResponse
 
 __all__ = [
     "LEAST",
-    "TIMER",
     "Agreement",
     "TooSmall",
     "agreeOnRequest",
@@ -27,9 +27,6 @@ __all__ = [
     "refreshHeaders",
     "responseHeaders",
 ]
-
-#: The option tag (section 3).
-TIMER: Final = "timer"
 
 #: Section 4: "the absolute minimum for the Session-Expires header field is 90 seconds".
 LEAST: Final = 90

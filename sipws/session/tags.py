@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from sipws.message import IncomingMessage
 
-__all__ = ["OPTION_TAGS", "RELIABLE", "isReliable", "requires", "supports", "withSupported"]
+__all__ = ["OPTION_TAGS", "RELIABLE", "TIMER", "isReliable", "requires", "supports", "withSupported"]
+
+#: Session timers (RFC 4028).
+TIMER: Final = "timer"
 
 #: Reliable provisional responses (RFC 3262).
 RELIABLE: Final = "100rel"
 
 #: What a session of ours supports.
-OPTION_TAGS: Final = (RELIABLE,)
+OPTION_TAGS: Final = (RELIABLE, TIMER)
 
 
 def _tags(message: IncomingMessage, header: str) -> set[str]:

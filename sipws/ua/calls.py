@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from sipws.session import SDP, Description, Incoming, Invitation, Outgoing, Session
+from sipws.session.refresher import refuseTimer
 from sipws.session.tags import OPTION_TAGS
 from sipws.ua.newcomer import Newcomer
 from sipws.ua.waiting import checkDeadline
@@ -43,6 +44,7 @@ class Calling:
         handler: ISessionDescriptionHandler | None = None,
         deadline: float | None = None,
         noAnswerTimeout: float | None = None,
+        followRedirects: int = 0,
     ) -> Session:
         """
         Call somebody (RFC 3261 section 13).
@@ -57,12 +59,16 @@ class Calling:
         @param deadline: Within how many seconds the INVITE may leave, as of C{request}.
         @param noAnswerTimeout: After how many seconds without a final response
             it is given up; C{None}: never.
+        @param followRedirects: How many redirections (3xx) are followed, one
+            after the other; each place is tried once.
         @return: The session, at once; its events and Deferreds tell what comes of it.
         @raise ValueError: The INVITE cannot be as it is given.
         """
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         offer = Description.of(body, contentType)
-        invitation = Invitation(target, (*pairs,), offer, checkDeadline(deadline), noAnswerTimeout)
+        invitation = Invitation(
+            target, (*pairs,), offer, checkDeadline(deadline), noAnswerTimeout, followRedirects
+        )
         self.usages.allow(METHODS, OPTION_TAGS)
         session = Session(self.usages, handler)
         session.begin(Outgoing(session, self.usages, invitation))
@@ -70,6 +76,8 @@ class Calling:
 
 
 def _receive(usages: Usages, request: IncomingRequest) -> None:
+    if refuseTimer(usages, request):
+        return
     session = Session(usages)
     incoming = Incoming(session, usages, request)
     session.begin(incoming)
