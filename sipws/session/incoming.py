@@ -37,6 +37,11 @@ _log = loggerFor("sip.session")
 #: RFC 3261 section 20.19: "between 0 and (2**32)-1" seconds; a timer of years is none.
 _LONGEST_EXPIRY = 86_400
 
+#: RFC 3261 section 13.3.1.1: "To prevent cancellation, the UAS MUST send a non-100 provisional response at
+#: every minute"; RFC 3262 section 3: "once every two and a half minutes" where it is reliable.
+_EXTENSION = 60
+_RELIABLE_EXTENSION = 150
+
 #: Where the next description is ours: an offer, or an answer.
 _WANTING = frozenset({OfferState.NONE, OfferState.ASKED})
 
@@ -66,6 +71,7 @@ class Incoming:
         self._repeating: Repeating | None = None
         self._expiry: IDelayedCall | None = None
         self._proceeding: IDelayedCall | None = None
+        self._extension: IDelayedCall | None = None
         self._refusal: tuple[int, str | None, list[tuple[str, object]]] = (480, None, [])
         self._isAccepting = False
         self.success: OutgoingResponse | None = None
@@ -101,10 +107,10 @@ class Incoming:
         self._stopWaiting()
 
     def _stopWaiting(self) -> None:
-        for timer in (self._expiry, self._proceeding):
+        for timer in (self._expiry, self._proceeding, self._extension):
             if timer is not None and timer.active():
                 timer.cancel()
-        self._expiry = self._proceeding = None
+        self._expiry = self._proceeding = self._extension = None
 
     def _expired(self) -> None:
         self._expiry = None
@@ -188,14 +194,32 @@ class Incoming:
         response = self._respond(statusCode, reasonPhrase, headers, description)
         if response is None:
             return
+        isReliable = any(name == "RSeq" for name, _ in headers)
+        self._extend(_RELIABLE_EXTENSION if isReliable else _EXTENSION)
         if description is not None and self._leg is not None:
-            if any(name == "RSeq" for name, _ in headers):
+            if isReliable:
                 if self._leg.negotiation.state != OfferState.AGREED:
                     self._leg.send(description)
             else:
                 # What is not reliable is no answer yet, but it must be the same.
                 self._leg.local = self._previewed = description
         self._session.emit("progress", response)
+
+    def _extend(self, seconds: float) -> None:
+        """Ask proxies for more time, as long as our user takes it."""
+        timer = self._extension
+        if timer is not None and timer.active():
+            timer.cancel()
+        self._extension = self._usages.clock.callLater(seconds, self._ringOn)
+
+    def _ringOn(self) -> None:
+        last = self._lastResponse
+        assert last is not None
+        if not last.hasHeader("RSeq"):
+            self._usages.resend(last)
+            self._extend(_EXTENSION)
+        elif not self._isUnacknowledged():
+            self.progress(last.statusCode, last.reasonPhrase, (), None, reliable=True)
 
     def _notAcknowledged(self) -> None:
         # RFC 3262 section 3: "If a reliable provisional response is retransmitted for 64*T1 seconds

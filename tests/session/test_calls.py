@@ -698,3 +698,50 @@ class TestEarlyMedia:
         assert session.remoteDescription.contentType == "multipart/mixed;boundary=x"
         assert isinstance(outcome(session.accept())[0], WrongMoment)
         lone.finish()
+
+
+class TestRingingOn:
+    def test_proxiesAreAskedForMoreTimeEachMinute(self) -> None:
+        # RFC 3261 section 13.3.1.1: "the UAS MUST send a non-100 provisional response at every minute".
+        lone = Lone()
+        lone.receive(body=OFFER)
+        session = lone.party.session
+        session.progress(180)
+        first = lone.take()
+        for _ in range(3):
+            lone.clock.advance(59)
+            assert lone.sent() == []
+            lone.clock.advance(1)
+            assert bytes(lone.take()) == bytes(first)
+        lone.clock.advance(30)
+        session.progress(183)
+        assert lone.take().statusCode == 183
+        lone.clock.advance(60)
+        assert lone.take().statusCode == 183
+        session.reject(486)
+        assert lone.sent() == ["486 INVITE"]
+        lone.finish()
+
+    def test_lessOftenWhereTheCallerAcknowledges(self) -> None:
+        lone = Lone()
+        lone.receive("INVITE", "Supported: 100rel", body=OFFER)
+        session = lone.party.session
+        session.progress(183, body=ANSWER)
+        numbers = []
+        for cseq in (2, 3, 4):
+            (response,) = lone.transport.takeAll()
+            numbers.append(int(response.getHeader("RSeq")))
+            lone.within("PRACK", cseq, f"RAck: {numbers[-1]} 1 INVITE")
+            assert lone.sent() == ["200 PRACK"]
+            lone.clock.advance(149)
+            assert lone.sent() == []
+            lone.clock.advance(1)
+        assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
+        (last,) = lone.transport.takeAll()
+        assert (last.statusCode, last.body) == (183, b"")
+        lone.within("PRACK", 5, f"RAck: {numbers[0] + 3} 1 INVITE")
+        session.accept()
+        lone.within("ACK", 1)
+        lone.clock.advance(200)
+        assert (session.state, lone.sent()) == ("confirmed", ["200 PRACK", "200 INVITE"])
+        lone.finish()
