@@ -109,6 +109,10 @@ class Configuration:
         default="none",
     )
     userAgentString: str = option(TEXT, "The value of User-Agent.", default=f"sipws/{__version__}")
+    serverString: str | None = option(
+        TEXT_OR_EMPTY, "The value of Server in responses; userAgentString where not given, none where empty."
+    )
+    sendDate: bool = option(FLAG, "Put Date in requests and responses.", default=False)
     extraSupported: tuple[str, ...] = option(OPTION_TAGS, "Further option tags for Supported.", default=())
     hackAllowUnregisteredOptionTags: bool = option(
         FLAG, "Take option tags in extraSupported that IANA has not registered.", default=False

@@ -151,6 +151,8 @@ def settle(configuration: Configuration) -> dict[str, Any]:
             settled["authorizationUser"] = uri.user
         if configuration.registrarServer is None:
             settled["registrarServer"] = attrs.evolve(uri, user=None)
+    if configuration.serverString is None:
+        settled["serverString"] = configuration.userAgentString
     if configuration.hackWssInTransport:
         settled["contactTransport"] = "wss"
     return settled

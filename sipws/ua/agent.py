@@ -119,7 +119,7 @@ class UserAgent(Calling, EventState, Emitter):
         self._dispatcher = Dispatcher(self, identity, reactor, tokens.random.getrandbits(64), patience)
         self._requester = Requester(
             self,
-            RequestBuilder(identity, tokens, self._dispatcher.allow),
+            RequestBuilder(identity, tokens, self._dispatcher.allow, self._dispatcher.date),
             _digestClient(self.configuration, tokens),
             WaitingRequests(reactor, self.configuration.maxWaitingRequests, patience),
         )
@@ -373,7 +373,7 @@ class UserAgent(Calling, EventState, Emitter):
         answers by itself, with L{respond}.  One that raises is a 500, and is logged.
 
         Without a handler, OPTIONS and MESSAGE are answered with 200, BYE and
-        NOTIFY with 481, everything else with 405.
+        NOTIFY with 481, everything else with 405, or 501 where there is no such method.
 
         @param method: The method.
         @param handler: The handler; C{None} takes away the one before.

@@ -13,7 +13,7 @@ of an INVITE, which could go on for ever, is cancelled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from inspect import iscoroutine
 from typing import TYPE_CHECKING
@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.python.failure import Failure
 
-from sipws.config.optiontags import Where, supportedTags
 from sipws.dialog import Rejection
 from sipws.errors import Congested, LimitExceeded, NotConnected, ParseError, SIPError
 from sipws.message import OutgoingResponse
 from sipws.transaction import InviteServerTransaction, NonInviteServerTransaction
 from sipws.transaction.machines import State
 from sipws.ua.builtin import BUILT_IN
+from sipws.ua.capabilities import Capabilities
 from sipws.ua.events import loggerFor
-from sipws.ua.newcomers import NEWCOMERS, Newcomer
+from sipws.ua.newcomers import NEWCOMERS
 from sipws.ua.pausing import Pausing
 from sipws.ua.pending import Pending
 from sipws.ua.replies import Reply, finalResponse
@@ -50,14 +50,11 @@ __all__ = ["Dispatcher"]
 
 _log = loggerFor("sip.ua.dispatch")
 
-#: Methods that RFC 3261 ties to an INVITE: allowed where INVITE is handled.
-WITH_INVITE = ("ACK", "CANCEL", "BYE")
-
 #: The part of the patience with a handler that reading may be paused, at most: 4 seconds as a rule.
 PAUSING_SHARE = 0.125
 
 
-class Dispatcher:
+class Dispatcher(Capabilities):
     """
     Answers the requests that come to one user agent.
 
@@ -105,35 +102,6 @@ class Dispatcher:
         ua.transactions.onServerLost = self._lost
 
     # What the rules ask.
-
-    def allow(self) -> str:
-        """Give the value of Allow (RFC 3261 section 20.5)."""
-        methods = ["OPTIONS", "MESSAGE", *(self._handlers or ()), *self._usageMethods()]
-        if "INVITE" in methods:
-            methods += WITH_INVITE
-        return ", ".join(dict.fromkeys(methods))
-
-    def _usageMethods(self) -> list[str]:
-        """List the methods of requests that calls and subscriptions take."""
-        methods = [] if self.usages is None else [*self.usages.methods]
-        return [*methods, *(method for newcomer in self._welcomed() for method in newcomer.methods)]
-
-    def _welcomed(self) -> list[Newcomer]:
-        """List what requests may begin, as the application listens for it."""
-        return [newcomer for newcomer in NEWCOMERS.values() if self._ua.listeners(newcomer.event)]
-
-    def accept(self) -> str:
-        """Give the value of Accept (RFC 3261 section 20.1): what the handlers declare, or anything."""
-        declared = [handling.accept for handling in (self._handlers or {}).values()]
-        types = [kind for accept in declared for kind in accept or ("*/*",)]
-        return ", ".join(dict.fromkeys(types)) or "*/*"
-
-    def supported(self) -> Collection[str]:
-        """Give the option tags that are supported, in lower case."""
-        tags = [tag.lower() for tag in supportedTags(self.identity.configuration, Where.ALL)]
-        if self.usages is not None:
-            tags += self.usages.optionTags
-        return [*tags, *(tag for newcomer in self._welcomed() for tag in newcomer.optionTags)]
 
     def unanswered(self) -> int:
         """Count the requests whose handler has not answered."""
@@ -396,11 +364,15 @@ class Dispatcher:
             dialog = self.usages.find(request)
             if dialog is not None and request.toTag is not None:
                 dialog.accept(request)
+        return self._give(transaction, response)
+
+    def _give(self, transaction: ServerTransaction, response: OutgoingResponse) -> bool:
+        self.sign(response)
         return transaction.respond(response)
 
     def _broke(self, failure: Failure, request: IncomingRequest, transaction: ServerTransaction) -> None:
         _log.failure("the handler of a {method} failed", failure, method=request.method)
-        transaction.respond(Reply(500).to(request, self.toTag(request)))
+        self._give(transaction, Reply(500).to(request, self.toTag(request)))
 
     def _giveUp(self, request: IncomingRequest, pending: Pending) -> None:
         if not pending.isOrphan:
@@ -441,7 +413,7 @@ class Dispatcher:
     def _end(self, request: IncomingRequest, transaction: ServerTransaction, statusCode: int) -> None:
         """Answer a request in place of its handler, which is cancelled."""
         pending = self._forget(request)
-        transaction.respond(Reply(statusCode).to(request, self.toTag(request)))
+        self._give(transaction, Reply(statusCode).to(request, self.toTag(request)))
         if pending is not None:
             pending.result.cancel()
         self._tellAnswered()
@@ -483,6 +455,7 @@ class Dispatcher:
     def _sendTo(self, request: IncomingRequest, response: OutgoingResponse) -> None:
         transport = self._transportOf(request)
         if transport is not None:
+            self.sign(response)
             transport.send(response)
 
     def _transportOf(self, request: IncomingRequest) -> ITransport | None:

@@ -8,7 +8,7 @@ leave on, Via and Route, unless that is known: L{RequestBuilder.address} adds th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -59,6 +59,7 @@ _SINGLE = {
     "k": "Supported",
     "supported": "Supported",
     "allow": "Allow",
+    "date": "Date",
 }
 
 #: Requests that say nothing of who they come from beside From (RFC 3325 section 9; RFC 5876 section 4).
@@ -123,13 +124,24 @@ class RequestBuilder:
     @ivar preloads: Whether some of them have a Route of ours, which depends on the connection.
     """
 
-    __slots__ = ("_allow", "_fixed", "_sentBy", "_viaTransport", "identity", "preloads", "tokens")
+    __slots__ = ("_allow", "_date", "_fixed", "_sentBy", "_viaTransport", "identity", "preloads", "tokens")
 
-    def __init__(self, identity: Identity, tokens: Tokens, allow: Any) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        tokens: Tokens,
+        allow: Callable[[], str],
+        date: Callable[[], str],
+    ) -> None:
+        """
+        @param allow: Gives the value of Allow.
+        @param date: Gives the value of Date.
+        """
         options = identity.configuration
         self.identity = identity
         self.tokens = tokens
         self._allow = allow
+        self._date = date if options.sendDate else None
         self._fixed = [
             *_supported(supportedTags(options, Where.ALL)),
             ("User-Agent", options.userAgentString),
@@ -184,6 +196,8 @@ class RequestBuilder:
             anonymous = identity.findGRUU is not None and _isAnonymous(headers)
             contact = identity.contactFor(scheme, dialog=True, anonymous=anonymous)
             pairs += [("Contact", contact), ("Allow", self._allow())]
+        if self._date is not None:
+            pairs.append(("Date", self._date()))
         if contentType is not None:
             pairs.append(("Content-Type", contentType))
         request = OutgoingRequest(method, uri, pairs, body)
@@ -222,6 +236,8 @@ class RequestBuilder:
             ours += [pair for pair in self.identity.caller if pair[0] == "Privacy"]
         if method in DIALOG_METHODS:
             ours.append(("Allow", self._allow()))
+        if self._date is not None:
+            ours.append(("Date", self._date()))
         if contentType is not None:
             ours.append(("Content-Type", contentType))
         given = list(headers)

@@ -18,6 +18,26 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "Handling", "IRules", "firstRefusal"]
 
+#: The methods that there are, by IANA's registry "Methods" of the Session Initiation Protocol Parameters.
+METHODS = frozenset(
+    {
+        "ACK",
+        "BYE",
+        "CANCEL",
+        "INFO",  # RFC 6086
+        "INVITE",
+        "MESSAGE",  # RFC 3428
+        "NOTIFY",  # RFC 6665
+        "OPTIONS",
+        "PRACK",  # RFC 3262
+        "PUBLISH",  # RFC 3903
+        "REFER",  # RFC 3515
+        "REGISTER",
+        "SUBSCRIBE",  # RFC 6665
+        "UPDATE",  # RFC 3311
+    }
+)
+
 #: How long those who come when there is too much to do are asked to stay away, in seconds.
 RETRY_AFTER = 10
 
@@ -60,11 +80,12 @@ def methodIsHandled(request: IncomingRequest, handling: Handling | None, rules: 
 
     RFC 3261 section 8.2.1: "If the UAS recognizes but does not support the
     method of a request, it MUST generate a 405 (Method Not Allowed) response.
-    [...] The UAS MUST also add an Allow header field".
+    [...] The UAS MUST also add an Allow header field".  Section 21.5.2: 501 is
+    for when it "does not recognize the request method".
     """
     if handling is not None:
         return None
-    return Reply(405, headers=[("Allow", rules.allow())])
+    return Reply(405 if request.method in METHODS else 501, headers=[("Allow", rules.allow())])
 
 
 def userIsOurs(request: IncomingRequest, handling: Handling | None, rules: IRules) -> Reply | None:

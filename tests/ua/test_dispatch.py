@@ -57,11 +57,21 @@ class TestBuiltIn:
         assert receive(scene, method, toTag="x", branch="z9hG4bKother").statusCode == 481
 
     @pytest.mark.parametrize(
-        "method", ["INVITE", "REGISTER", "PUBLISH", "SUBSCRIBE", "INFO", "FOO", "invite"]
+        ("method", "status"),
+        [
+            ("INVITE", 405),
+            ("REGISTER", 405),
+            ("PUBLISH", 405),
+            ("SUBSCRIBE", 405),
+            ("INFO", 405),
+            # RFC 3261 section 21.5.2: "when a UAS does not recognize the request method".
+            ("FOO", 501),
+            ("invite", 501),
+        ],
     )
-    def test_anyOtherMethodIsAnswered405WithAllow(self, scene: Scene, method: str) -> None:
+    def test_anyOtherMethodIsRefusedWithAllow(self, scene: Scene, method: str, status: int) -> None:
         response = receive(scene, method)
-        assert response.statusCode == 405
+        assert response.statusCode == status
         assert response.getHeaders("Allow") == ["OPTIONS", "MESSAGE"]
 
     def test_aCancelOfWhatIsNotThereIsAnswered481AndAWarning(self, scene: Scene) -> None:
@@ -169,7 +179,7 @@ class TestRules:
         assert receive(scene, "MESSAGE", ALICE, *headers, body="x").statusCode == status
 
     def test_theMethodIsLookedAtFirstAndTheUserBeforeTheRest(self, scene: Scene) -> None:
-        assert receive(scene, "FOO", "sip:bob@example.com", "Require: x").statusCode == 405
+        assert receive(scene, "FOO", "sip:bob@example.com", "Require: x").statusCode == 501
         assert receive(scene, "MESSAGE", "sip:bob@example.com", "Require: x").statusCode == 404
 
     def test_optionsSaysWhatTheHandlersTake(self, scene: Scene) -> None:
@@ -659,7 +669,7 @@ class TestTransactions:
         other.open()
         first.receive(incoming("FOO"))
         assert other.sent == []
-        assert first.take().statusCode == 405
+        assert first.take().statusCode == 501
 
     def test_bobIsNotAlice(self, scene: Scene) -> None:
         assert receive(scene, "OPTIONS", BOB).statusCode == 404

@@ -323,7 +323,7 @@ class TestRequestsWithinADialog:
         scene.transport.receive(within(dialog, "MESSAGE", 2))
         scene.transport.receive(within(dialog, "UPDATE", 3))
         scene.transport.receive(within(dialog, "FOO", 4))
-        assert [each.statusCode for each in scene.transport.takeAll()] == [200, 481, 405]
+        assert [each.statusCode for each in scene.transport.takeAll()] == [200, 481, 501]
         end(scene)
 
     def test_a2xxRefreshesTheTarget(self, scene: Scene, calls: list[Call]) -> None:

@@ -1,0 +1,96 @@
+"""
+What a user agent says that it can do, and is: Allow, Accept, Supported, Server
+and Date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sipws.config.optiontags import Where, supportedTags
+from sipws.message.values import formatDate
+from sipws.ua.newcomers import NEWCOMERS
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTime
+
+    from sipws.message import OutgoingResponse
+    from sipws.ua.agent import UserAgent
+    from sipws.ua.identity import Identity
+    from sipws.ua.newcomer import Newcomer
+    from sipws.ua.rules import Handling
+    from sipws.ua.usages import Usages
+
+__all__ = ["Capabilities"]
+
+#: Methods that RFC 3261 ties to an INVITE: allowed where INVITE is handled.
+WITH_INVITE = ("ACK", "CANCEL", "BYE")
+
+
+class Capabilities:
+    """
+    The part of L{sipws.ua.dispatch.Dispatcher} that says what there is.
+
+    It follows from the configuration, from the handlers and the listeners of
+    the application, and from the calls and subscriptions that there are.
+    """
+
+    __slots__ = ()
+
+    identity: Identity
+    usages: Usages | None
+    _clock: IReactorTime
+    _handlers: dict[str, Handling] | None
+    _ua: UserAgent
+
+    def allow(self) -> str:
+        """Give the value of Allow (RFC 3261 section 20.5)."""
+        methods = ["OPTIONS", "MESSAGE", *(self._handlers or ()), *self._usageMethods()]
+        if "INVITE" in methods:
+            methods += WITH_INVITE
+        return ", ".join(dict.fromkeys(methods))
+
+    def _usageMethods(self) -> list[str]:
+        """List the methods of requests that calls and subscriptions take."""
+        methods = [] if self.usages is None else [*self.usages.methods]
+        return [*methods, *(method for newcomer in self._welcomed() for method in newcomer.methods)]
+
+    def _welcomed(self) -> list[Newcomer]:
+        """List what requests may begin, as the application listens for it."""
+        return [newcomer for newcomer in NEWCOMERS.values() if self._ua.listeners(newcomer.event)]
+
+    def accept(self) -> str:
+        """Give the value of Accept (RFC 3261 section 20.1): what the handlers declare, or anything."""
+        declared = [handling.accept for handling in (self._handlers or {}).values()]
+        types = [kind for accept in declared for kind in accept or ("*/*",)]
+        return ", ".join(dict.fromkeys(types)) or "*/*"
+
+    def supported(self) -> Collection[str]:
+        """Give the option tags that are supported, in lower case."""
+        tags = [tag.lower() for tag in supportedTags(self.identity.configuration, Where.ALL)]
+        if self.usages is not None:
+            tags += self.usages.optionTags
+        tags += (tag for newcomer in self._welcomed() for tag in newcomer.optionTags)
+        return list(dict.fromkeys(tags))
+
+    def date(self) -> str:
+        """Give the value of Date (RFC 3261 section 20.17): now."""
+        return formatDate(datetime.fromtimestamp(self._clock.seconds(), UTC))
+
+    def sign(self, response: OutgoingResponse) -> None:
+        """
+        Add to a response what all of ours have.
+
+        @param response: The response, complete but for this; a header that it
+            has takes the place of ours.
+        """
+        options = self.identity.configuration
+        if options.serverString and not response.hasHeader("Server"):
+            response.addHeader("Server", options.serverString)
+        if options.sendDate and not response.hasHeader("Date"):
+            response.addHeader("Date", self.date())
+        if options.gruu != "none" and response.statusCode < 300 and not response.hasHeader("Supported"):
+            # RFC 5627 section 4.4: it belongs "in requests and responses".
+            response.addHeader("Supported", ", ".join(supportedTags(options, Where.ALL)))
