@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.defer import ensureDeferred
 
-from examples import echobot, monitor, send
+from examples import echobot, monitor, presencewatcher, send, voicemaillight
 from sipws import IncomingRequest
 from tests.inmemory import SERVER, World
 
@@ -51,3 +52,49 @@ def test_monitorAsksEveryTenSeconds(capsys: pytest.CaptureFixture[str]) -> None:
     world.resultOf(world.server.stop())
     world.network.advance(monitor.INTERVAL + 32)
     assert "no connection" in capsys.readouterr().out
+
+
+def test_presencewatcherSaysWhoIsThere(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World()
+    alice = world.start("alice")
+    running = ensureDeferred(
+        presencewatcher.main(world.reactor, SERVER, "sip:me@localhost", "alice@localhost")
+    )
+    world.network.advance(1)
+    assert capsys.readouterr().out == "alice@localhost: unknown\n"
+
+    away = presencewatcher.document("sip:alice@localhost", "closed")
+    publication = alice.publish("alice@localhost", "presence", away, presencewatcher.PIDF)
+    world.network.advance(1)
+    publication.update(presencewatcher.document("sip:alice@localhost", "open"))
+    world.network.advance(1)
+    assert capsys.readouterr().out == "alice@localhost: away\nalice@localhost: there\n"
+
+    # The watcher is there as well, for others to see.
+    seen: list[str] = []
+    ensureDeferred(presencewatcher.watch(alice, "me@localhost", seen.append))
+    world.network.advance(1)
+    assert seen == ["me@localhost: there"]
+    assert not running.called
+
+
+def test_voicemaillightShowsWhatWaits(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World()
+    light = voicemaillight.Light()
+    ensureDeferred(voicemaillight.main(world.reactor, SERVER, "sip:alice@localhost", light=light))
+    mailbox = world.start("mailbox")
+    world.network.advance(1)
+    assert not light.isOn
+
+    def summary(waiting: str, voice: str) -> str:
+        return f"Messages-Waiting: {waiting}\r\nVoice-Message: {voice}\r\n"
+
+    publication = mailbox.publish(
+        "alice@localhost", "message-summary", summary("yes", "2/8 (0/2)"), voicemaillight.SUMMARY
+    )
+    world.network.advance(1)
+    assert (light.isOn, light.new, light.old) == (True, 2, 8)
+    publication.update(summary("no", "0/10"))
+    world.network.advance(1)
+    assert not light.isOn
+    assert capsys.readouterr().out == "* 2 new, 8 old\n. no messages\n"

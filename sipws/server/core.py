@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from twisted.logger import Logger
 
 from sipws.errors import LimitExceeded, ParseError
-from sipws.message import OutgoingResponse, sanity
+from sipws.message import Event, OutgoingResponse, sanity
 from sipws.server.refusal import Headers, Refused
 from sipws.transaction import InviteServerTransaction, NonInviteServerTransaction
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sipws.message import IncomingRequest, IncomingResponse
     from sipws.server.authentication import Gatekeeper
     from sipws.server.connection import Connection
+    from sipws.server.eventstate import EventServer
     from sipws.server.location import Locations
     from sipws.server.names import Names, Tokens
     from sipws.server.proxy import Proxy
@@ -47,7 +48,7 @@ _RESPONSE_RULES = (
 )
 
 #: What the server itself can be asked for.
-ALLOWED = "OPTIONS, REGISTER"
+ALLOWED = "OPTIONS, REGISTER, PUBLISH, SUBSCRIBE"
 
 #: When to come back if there are too many transactions, in seconds: they last 32 s at most.
 RETRY_AFTER = 32
@@ -70,6 +71,7 @@ class ServerCore:
         locations: Locations,
         router: Router,
         proxy: Proxy,
+        events: EventServer,
     ) -> None:
         self.transactions = transactions
         self._names = names
@@ -79,6 +81,7 @@ class ServerCore:
         self._locations = locations
         self._router = router
         self._proxy = proxy
+        self._events = events
 
     def receiveMalformed(self, error: ParseError, connection: Connection) -> None:
         """Take what is no message: a request that can be answered is, with 400."""
@@ -157,6 +160,9 @@ class ServerCore:
             self._cancel(request, connection, transaction)
             return
         path = self._router.follow(request, connection)
+        if self._isOfEvents(request, path):
+            self._takeEvents(request, connection, transaction, path)
+            return
         if _isForServer(request, path):
             self._answer(transaction, 200, headers=self._serve(request, connection))
             return
@@ -178,19 +184,61 @@ class ServerCore:
         self._answer(transaction, 200)
         self._proxy.cancel(cancelled)
 
+    # Event state.
+
+    def _isOfEvents(self, request: IncomingRequest, path: Path) -> bool:
+        if path.routes or path.token is not None or not path.isOurs:
+            return False
+        if path.uri.user is None:
+            # Our Contact, in a subscription's dialog.
+            return request.method == "SUBSCRIBE" and request.toTag is not None
+        return self._events.knows(request)
+
+    def _takeEvents(
+        self, request: IncomingRequest, connection: Connection, transaction: ServerTransaction, path: Path
+    ) -> None:
+        self._refuseExtensions(request)
+        user = path.uri.user
+        if user is None:
+            # Nobody but the subscriber knows the dialog's tags.
+            self._events.refresh(request)
+            return
+        proof = self._admitToEvents(request, connection, user)
+        if request.method == "PUBLISH":
+            self._answer(transaction, 200, headers=[*self._events.publish(user, request), *proof])
+        else:
+            self._events.subscribe(request)
+
+    def _admitToEvents(self, request: IncomingRequest, connection: Connection, user: str) -> Headers:
+        # RFC 3903 section 14.1: "an EPA [...] is authorized to publish"; RFC 6665 section 4.2.1.3:
+        # "authentication for SUBSCRIBE requests will always be performed via a 401".
+        caller = self._names.caller(request, connection)
+        proof = self._gatekeeper.admit(request, caller, asProxy=False)
+        users = self._gatekeeper.users
+        if users is not None and user not in users:
+            raise Refused(404)
+        # That there are messages is for whoever has them to say: a mailbox is a user of its own.
+        isOwn = caller == user or eventPackageOf(request) == "message-summary"
+        if users is not None and request.method == "PUBLISH" and not isOwn:
+            raise Refused(403)
+        return proof
+
     # What is for the server itself.
 
     def _serve(self, request: IncomingRequest, connection: Connection) -> Headers:
+        self._refuseExtensions(request)
+        if request.method == "REGISTER":
+            return self._register(request, connection)
+        if request.method == "OPTIONS":
+            return [("Allow", ALLOWED), ("Allow-Events", ", ".join(self._events.packages))]
+        # Section 8.2.1: "The UAS MUST also add an Allow header field to the 405".
+        raise Refused(405, headers=[("Allow", ALLOWED)])
+
+    def _refuseExtensions(self, request: IncomingRequest) -> None:
         # Section 8.2.2.3: "the UAS MUST respond by generating a response with status code 420".
         required = request.getHeaders("Require")
         if required:
             raise Refused(420, headers=[("Unsupported", tag) for tag in required])
-        if request.method == "REGISTER":
-            return self._register(request, connection)
-        if request.method == "OPTIONS":
-            return [("Allow", ALLOWED)]
-        # Section 8.2.1: "The UAS MUST also add an Allow header field to the 405".
-        raise Refused(405, headers=[("Allow", ALLOWED)])
 
     def _register(self, request: IncomingRequest, connection: Connection) -> Headers:
         uri = request.toHeader.uri
@@ -242,6 +290,12 @@ def _isForServer(request: IncomingRequest, path: Path) -> bool:
     if path.routes or path.token is not None or not path.isOurs:
         return False
     return request.method == "REGISTER" or path.uri.user is None
+
+
+def eventPackageOf(request: IncomingRequest) -> str | None:
+    """Give the event package of a request, if it has one that can be read."""
+    event = request.parseHeader("Event")
+    return event.package if isinstance(event, Event) else None
 
 
 def _reason(error: ParseError) -> str:

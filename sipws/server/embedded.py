@@ -17,6 +17,7 @@ from sipws.message.redact import redact
 from sipws.server.authentication import Gatekeeper
 from sipws.server.connection import Connection
 from sipws.server.core import ServerCore
+from sipws.server.eventstate import PACKAGES, EventServer
 from sipws.server.limits import ServerLimits
 from sipws.server.location import Locations
 from sipws.server.names import Names, Tokens
@@ -68,6 +69,7 @@ class EmbeddedServer:
         as C{sip:alice@localhost}, to a tuple of L{Binding<sipws.server.location.Binding>}.
     @ivar transactions: Its open transactions.
     @ivar connections: Its open connections, by their names.
+    @ivar events: The event state that its users publish.
     @ivar limits: What it takes upon itself.
     @ivar clock: What its timers run on.
     """
@@ -83,6 +85,7 @@ class EmbeddedServer:
         algorithms: Iterable[str] = ALGORITHMS,
         random: Randomness | None = None,
         traceSip: bool = False,
+        eventPackages: Iterable[str] = PACKAGES,
     ) -> None:
         """
         @param reactor: Its clock; L{listen} takes an endpoint, which has its own.
@@ -95,6 +98,8 @@ class EmbeddedServer:
         @param random: Where tags, branches and nonces come from; C{None} means
             the operating system.
         @param traceSip: Whether every message is logged, without its secrets.
+        @param eventPackages: The event packages of which it keeps the state that users publish, and
+            tells those of who subscribe to it; SUBSCRIBE to others is forwarded to the user.
         @raise ConfigurationError: The domain is none.
         """
         random = random or SystemRandom()
@@ -112,6 +117,9 @@ class EmbeddedServer:
         self._ports: list[IListeningPort] = []
         router = Router(names, self.locations, self.connections)
         self._proxy = Proxy(names, tokens, router, self.transactions)
+        self.events = EventServer(
+            reactor, names, tokens, self.transactions, self.locations, self.limits, eventPackages
+        )
         self._core = ServerCore(
             names,
             tokens,
@@ -121,6 +129,7 @@ class EmbeddedServer:
             self.locations,
             router,
             self._proxy,
+            self.events,
         )
 
     def __repr__(self) -> str:
@@ -152,6 +161,7 @@ class EmbeddedServer:
         """
         ports, self._ports = self._ports, []
         self.transactions.close(NotConnected("the server is stopping"))
+        self.events.stop()
         waiting: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in ports]
         return DeferredList([*waiting, self.factory.closeAll()]).addCallback(_nothing)
 

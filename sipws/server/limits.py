@@ -37,6 +37,8 @@ class ServerLimits:
     @ivar maxBindingsPerUser: The most bindings of one user.
     @ivar maxTransactions: The most transactions at a time; when there are as
         many, new requests are answered 503 (RFC 3261 section 21.5.4).
+    @ivar maxPublications: The most publications of event state of all users together.
+    @ivar maxSubscriptions: The most subscriptions to event state at a time.
     @ivar openTimeout: How long the opening handshake may take, in seconds.
     @ivar closeTimeout: How long the closing handshake may take, in seconds.
     @ivar minExpires: The shortest registration, in seconds; shorter ones are
@@ -53,6 +55,8 @@ class ServerLimits:
     maxBindings: int = _option(10_000)
     maxBindingsPerUser: int = _option(10)
     maxTransactions: int = _option(10_000)
+    maxPublications: int = _option(10_000)
+    maxSubscriptions: int = _option(10_000)
     openTimeout: float = _option(5.0)
     closeTimeout: float = _option(1.0)
     minExpires: int = _option(60)

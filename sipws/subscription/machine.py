@@ -208,6 +208,8 @@ SUBSCRIBER: Final = Machine(
         Arrow(S.LEAVING, E.REFRESH_FAILURE, (A.LEAVE, A.TELL_TERMINATED, A.TELL_ENDED), S.ENDED),
         Arrow(S.LEAVING, E.TIMER_N, (A.LEAVE, A.TELL_TERMINATED, A.TELL_ENDED), S.ENDED),
         Arrow(S.LEAVING, E.DIALOG_ENDED, (A.LEAVE, A.TELL_TERMINATED, A.TELL_ENDED), S.ENDED),
+        # + The user agent is being stopped, and takes no requests any more.
+        Arrow(S.LEAVING, E.NO_RETRY, (A.LEAVE, A.TELL_TERMINATED, A.TELL_ENDED), S.ENDED),
         # "Retry-after expires".
         Arrow(S.TERMINATED, E.RETRY, (A.WAIT,), S.INIT),
         Arrow(S.TERMINATED, E.NO_RETRY, (A.TELL_ENDED,), S.ENDED),
@@ -250,6 +252,5 @@ NOTIFIER: Final = Machine(
         # + Section 4.4.1: "the subscription is not considered terminated until the NOTIFY transaction
         # with a "Subscription-State" of "terminated" completes."
         Arrow(S.TERMINATED, E.DONE, (A.LEAVE,), S.ENDED),
-        Arrow(S.TERMINATED, E.DIALOG_ENDED, (A.LEAVE,), S.ENDED),
     ),
 )

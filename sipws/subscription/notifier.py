@@ -254,8 +254,7 @@ class Notifier(Emitter):
         if 0 < expires < least:
             # Section 4.2.1.4: "If the duration specified in a SUBSCRIBE request is unacceptably
             # short, the notifier SHOULD respond with a 423 (Interval Too Brief) response."
-            self.usages.respond(request, 423, headers=[("Min-Expires", least)])
-            return None
+            return self.usages.respond(request, 423, headers=[("Min-Expires", least)])[1]
         assert self.dialog is not None
         self.dialog.accept(request)
         self.request, self.expires = request, expires

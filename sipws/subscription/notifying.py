@@ -142,7 +142,8 @@ class Notices:
     def _unanswered(self, failure: Failure, notice: Notice, turn: int) -> None:
         if turn != self._turn:
             return
-        isLast = notice.state == State.TERMINATED or self._isOrphan()
+        # Whoever is not there when it is over is not waited for.
+        isLast = self._notifier.state == State.TERMINATED or self._isOrphan()
         if failure.check(TransportError) is not None and not isLast:
             # The state is still the subscriber's to know.
             self._out = None

@@ -108,6 +108,8 @@ class Subscriber(Emitter):
         self._waits = 0
         self._failures = 0
         self._raised = False
+        # Whether the user agent is being stopped.
+        self._isStopping = False
         # Whether there was a 2xx to the first SUBSCRIBE.
         self._hasAccepted = False
         # Since when it is in its dialog, and until when it goes on, by the clock.
@@ -251,6 +253,11 @@ class Subscriber(Emitter):
         self._grant(deltaSeconds(response.getHeader("Expires")), isNew=True)
         self._feed(Event.SUCCESS, occasion)
         self._noteDialog()
+        if self._isStopping:
+            self._stopWaiting()
+
+    def _stopWaiting(self) -> None:
+        self._feed(Event.NO_RETRY, Occasion("unsubscribed", "it was ended here", Retry.NEVER))
 
     def _unanswered(self, failure: Failure, turn: int, isFirst: bool) -> None:
         if turn != self._turn:

@@ -163,16 +163,16 @@ class Subscription(Subscriber):
             # "NOTIFY requests MUST contain "Subscription-State" header fields".
             return 400
         if not self._understands(notification):
-            self._usages.respond(request, 415, headers=[("Accept", ", ".join(self._accept))])
-            return None
+            return self._usages.respond(request, 415, headers=[("Accept", ", ".join(self._accept))])[1]
         if self.dialog is None:
             return self._enter(notification)
         if self.dialog.id != DialogID.ofRequest(request):
             return self._fork(notification)
-        self.dialog.accept(request)
-        self._usages.respond(request, 200)
+        # Section 4.1.3: "subscribers MUST NOT wait for a user response before returning a final
+        # response": the NOTIFY is answered before anybody is told.
+        _, response = self._usages.respond(request, 200)
         self._notified(notification)
-        return None
+        return response
 
     def dialogEnded(self, dialog: Dialog) -> None:
         """Take note that the dialog is gone."""
@@ -186,8 +186,12 @@ class Subscription(Subscriber):
             self._wait()
 
     def stop(self) -> Deferred[None]:
-        """Unsubscribe: the user agent is being stopped."""
-        return self.unsubscribe()
+        """Unsubscribe: the user agent is being stopped.  It takes no NOTIFY any more: none is waited for."""
+        self._isStopping = True
+        done = self.unsubscribe()
+        if self._sending is None:
+            self._stopWaiting()
+        return done
 
     # NOTIFYs.
 

@@ -104,7 +104,12 @@ class TestTwoUsers:
     def test_theServerAnswersForItself(self, place: Place) -> None:
         alice = place.agent("alice")
 
-        assert place.result(alice.options(f"sip:{DOMAIN}")).getHeaders("Allow") == ["OPTIONS", "REGISTER"]
+        assert place.result(alice.options(f"sip:{DOMAIN}")).getHeaders("Allow") == [
+            "OPTIONS",
+            "REGISTER",
+            "PUBLISH",
+            "SUBSCRIBE",
+        ]
 
     def test_nobodyIsNotFound(self, place: Place) -> None:
         alice = place.agent("alice")

@@ -269,6 +269,17 @@ class TestNotices:
         assert (told, later) == ([True], [True])
         stage.end()
 
+    def test_norWhereItIsOverMeanwhile(self) -> None:
+        stage = NotifierStage()
+        notifier = stage.begin()
+        stage.scene.transport.lose()
+        told = outcome(notifier.notify("one"))
+        assert not told
+        done = outcome(notifier.terminate())
+        assert (told, done) == ([False], [None])
+        assert notifier.state == State.ENDED
+        stage.end()
+
     def test_butNotAnyNumber(self) -> None:
         stage = NotifierStage()
         notifier = stage.begin()

@@ -644,10 +644,21 @@ class TestStopping:
         stage = active()
         stopped = outcome(stage.scene.ua.stop())
         assert stage.take().getHeader("Expires") == "0"
+        # Whoever is being stopped takes no requests any more: the NOTIFY that follows is not waited for.
         stage.answer(200, Expires=0)
-        stage.notify("terminated;reason=timeout")
-        stage.scene.clock.advance(64)
+        assert stage.names() == ["refresh", "terminated", "ended"]
+        stage.scene.clock.advance(0)
         assert stopped == [None]
+        stage.end()
+
+    def test_whileItIsBeingUnsubscribed(self) -> None:
+        stage = active()
+        stage.subscription.unsubscribe()
+        stage.take()
+        stage.answer(200, Expires=0)
+        assert stage.subscription.state == State.LEAVING
+        stage.scene.ua.stop()
+        assert stage.subscription.state == State.ENDED
         stage.end()
 
     def test_withoutAConnectionItJustEnds(self) -> None:
