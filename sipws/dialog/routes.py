@@ -4,11 +4,18 @@ Where the requests of a dialog go: route sets (RFC 3261 sections 12.1 and 12.2.1
 
 from __future__ import annotations
 
+import contextlib
+import re
+
 import attrs
 
+from sipws.errors import ParseError
 from sipws.message import URI, IncomingMessage, IncomingResponse, Route
 
 __all__ = ["asRequestURI", "contactURI", "route", "routeSetOf"]
+
+#: Most values of Contact in a dialog: a URI, and nothing beside it.
+_PLAIN_CONTACT = re.compile(r"<([A-Za-z0-9\-_.!~*'()&=+$;/:@]+)>")
 
 
 def routeSetOf(message: IncomingMessage) -> tuple[str, ...]:
@@ -17,6 +24,8 @@ def routeSetOf(message: IncomingMessage) -> tuple[str, ...]:
 
     @raise ParseError: An entry of Record-Route is malformed.
     """
+    if not message.hasHeader("Record-Route"):
+        return ()
     entries = message.getHeaders("Record-Route")
     for index in range(len(entries)):
         message.parseHeader("Record-Route", index)
@@ -31,6 +40,13 @@ def contactURI(message: IncomingMessage) -> URI | None:
 
     @raise ParseError: It is malformed.
     """
+    lines = message.getLines("Contact")
+    if len(lines) == 1:
+        plain = _PLAIN_CONTACT.fullmatch(lines[0])
+        if plain is not None:
+            # What is wrong with it, if anything, is told below.
+            with contextlib.suppress(ParseError):
+                return URI.parse(plain[1])
     contact = message.parseHeader("Contact")
     return None if contact is None else contact.uri
 

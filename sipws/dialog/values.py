@@ -14,7 +14,7 @@ from sipws.message import URI, IncomingRequest, IncomingResponse, NameAddr, Repl
 __all__ = ["DialogID", "DialogState"]
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class DialogID:
     """
     A dialog's identifier (RFC 3261 section 12).

@@ -106,7 +106,7 @@ class OutgoingMessage:
         before = next(
             (i for i, (each, _) in enumerate(self._headers) if each == canonical), len(self._headers)
         )
-        self.removeHeader(name)
+        self.removeHeader(canonical)
         self._headers[before:before] = pairs
 
     def addHeader(self, name: str, value: object) -> None:
@@ -118,7 +118,7 @@ class OutgoingMessage:
         @raise ValueError: CR, LF or NUL is in it.
         """
         self._headers += _checkedHeader(name, value)
-        self._derived.clear()
+        self._derived.pop(_canonical(name), None)
 
     def prependHeader(self, name: str, value: object) -> None:
         """
@@ -129,7 +129,7 @@ class OutgoingMessage:
         @raise ValueError: CR, LF or NUL is in it.
         """
         self._headers[:0] = _checkedHeader(name, value)
-        self._derived.clear()
+        self._derived.pop(_canonical(name), None)
 
     def removeHeader(self, name: str) -> None:
         """
@@ -139,7 +139,7 @@ class OutgoingMessage:
         """
         canonical = _canonical(name)
         self._headers = [pair for pair in self._headers if pair[0] != canonical]
-        self._derived.clear()
+        self._derived.pop(canonical, None)
 
     @property
     def callID(self) -> str:
@@ -169,7 +169,9 @@ class OutgoingMessage:
     def _derive(self, name: str, read: Callable[[str], _Value], missing: _Value) -> _Value:
         derived = self._derived
         if name not in derived:
-            value = self.getHeader(name)
+            value = next((value for each, value in self._headers if each == name), None)
+            if value is None or "," in value:
+                value = self.getHeader(name)
             derived[name] = missing if value is None else read(value)
         value_: _Value = derived[name]
         return value_

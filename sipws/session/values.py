@@ -67,6 +67,8 @@ class Description:
     @contentType.validator
     def _checkType(self, _: object, value: str) -> None:
         # What is wrong is told to whoever says it, and not when it is to leave.
+        if value == SDP:
+            return
         checkHeaders([("Content-Type", value)])
 
     @classmethod

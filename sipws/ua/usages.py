@@ -42,6 +42,9 @@ __all__ = ["Sending", "Usages"]
 
 _log = loggerFor("sip.ua.dialogs")
 
+#: What answers challenges.
+_CREDENTIALS = ("Authorization", "Proxy-Authorization")
+
 #: Headers, name and value.
 _Headers = Iterable[tuple[str, object]]
 
@@ -254,11 +257,7 @@ class Usages:
         """Send the ACK to a 2xx."""
         builder = self._requester.builder
         # RFC 3261 section 13.2.2.4: "The ACK MUST contain the same credentials as the INVITE."
-        credentials = [
-            (name, value)
-            for name in ("Authorization", "Proxy-Authorization")
-            for value in invite.getHeaders(name)
-        ]
+        credentials = [pair for pair in invite.headers if pair[0] in _CREDENTIALS]
         further = builder.complete("ACK", [*credentials, *headers], contentType)
         ack = dialog.ack(invite.cseq, further, body)
         way = self._way(dialog)
