@@ -218,7 +218,7 @@ class Incoming:
         if not last.hasHeader("RSeq"):
             self._usages.resend(last)
             self._extend(_EXTENSION)
-        elif not self._isUnacknowledged():
+        elif not self.isUnacknowledged:
             self.progress(last.statusCode, last.reasonPhrase, (), None, reliable=True)
 
     def _notAcknowledged(self) -> None:
@@ -309,7 +309,7 @@ class Incoming:
             description = self._checkedAnswer(description)
         except WrongMoment as error:
             return fail(error)
-        if self._isUnacknowledged():
+        if self.isUnacknowledged:
             # RFC 3262 section 3: where "the final response is 2xx and any of the unacknowledged reliable
             # provisional responses contained a session description [...], it MUST NOT send a final
             # response until those provisional responses are acknowledged."
@@ -321,11 +321,13 @@ class Incoming:
 
     def _proceed(self) -> None:
         """Send the 2xx that waits for a PRACK, if there is one."""
-        if self._pending is not None and self._proceeding is None and not self._isUnacknowledged():
+        if self._pending is not None and self._proceeding is None and not self.isUnacknowledged:
             # After the 200 to the PRACK.
             self._proceeding = self._usages.clock.callLater(0, self._acceptPending, self._pending)
 
-    def _isUnacknowledged(self) -> bool:
+    @property
+    def isUnacknowledged(self) -> bool:
+        """Whether a reliable provisional response of ours waits for its PRACK."""
         return self._reliable is not None and self._reliable.isWaiting
 
     def _acceptPending(self, pending: object) -> None:

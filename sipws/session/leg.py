@@ -28,10 +28,9 @@ class Leg:
     @ivar remote: The peer's last description; C{None}: there is none.
     @ivar isPreviewed: Whether that came in an unreliable provisional response
         alone, so that our offer still waits for its answer.
-    @ivar lastRSeq: The number of the last reliable provisional response that came.
     """
 
-    __slots__ = ("_agreed", "dialog", "isPreviewed", "lastRSeq", "local", "negotiation", "remote")
+    __slots__ = ("_agreed", "dialog", "isPreviewed", "local", "negotiation", "remote")
 
     def __init__(self, dialog: Dialog, negotiation: Negotiation) -> None:
         self.dialog = dialog
@@ -39,7 +38,6 @@ class Leg:
         self.local: Description | None = None
         self.remote: Description | None = None
         self.isPreviewed = False
-        self.lastRSeq: int | None = None
         self._agreed: tuple[Description | None, Description | None] = (None, None)
 
     @property
@@ -92,21 +90,6 @@ class Leg:
         if not self.isFree:
             self.negotiation.withdraw()
             self.local, self.remote = self._agreed
-
-    def takeRSeq(self, number: int) -> bool:
-        """
-        Take note of a reliable provisional response.
-
-        @return: Whether it is the next; otherwise it is dropped.
-        """
-        # RFC 3262 section 4: "The UAC MUST maintain a sequence number that indicates the most recently
-        # received in-order reliable provisional response [...]. [...] if the UAC receives another reliable
-        # provisional response to the same request, and its RSeq value is not one higher than the value
-        # of the sequence number, that response MUST NOT be acknowledged with a PRACK".
-        if self.lastRSeq is not None and number != self.lastRSeq + 1:
-            return False
-        self.lastRSeq = number
-        return True
 
     def _note(self) -> None:
         if self.negotiation.state == State.AGREED:

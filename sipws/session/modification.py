@@ -8,11 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail
-from twisted.python.failure import Failure
 
-from sipws.emitter import loggerFor
 from sipws.errors import WrongMoment
-from sipws.session.glare import MAX_GLARES, glareDelay
+from sipws.session.changes import Change
 from sipws.session.machine import State
 from sipws.session.offeranswer import Event as OfferEvent
 from sipws.session.offeranswer import State as OfferState
@@ -23,9 +21,6 @@ from sipws.session.tags import withSupported
 from sipws.session.values import Cause, Description, Termination, descriptionOf
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IDelayedCall
-
-    from sipws.dialog import ISending
     from sipws.errors import SIPError
     from sipws.message import IncomingRequest, IncomingResponse
     from sipws.session.core import Headers, SessionCore
@@ -33,10 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Modification"]
 
-_log = loggerFor("sip.session")
-
 #: A response to an offer that came while another waits for its answer asks to come again in 0 to 10 seconds.
 _LONGEST_RETRY = 10
+
+#: The states in which there is a session, or will be when an ACK is there.
+_THERE = (State.ACCEPTED, State.CONFIRMED)
 
 
 class Modification:
@@ -46,16 +42,18 @@ class Modification:
     At most one re-INVITE of each side is under way at a time, and at most one offer.
     """
 
-    __slots__ = ("_awaited", "_changes", "_incoming", "_repeating", "_session")
+    __slots__ = ("_awaited", "_changes", "_incoming", "_repeating", "_session", "_update")
 
     def __init__(self, session: SessionCore) -> None:
         self._session = session
         # Ours, by method; the peer's re-INVITE that has no final response; the 2xx to
         # one that has no ACK, with its number, and whether the ACK is to have an answer.
-        self._changes: dict[str, _Change] = {}
+        self._changes: dict[str, Change] = {}
         self._incoming: tuple[IncomingRequest, Offer] | None = None
         self._repeating: Repeating | None = None
         self._awaited: tuple[int, bool] = (0, False)
+        # The peer's UPDATE that has no final response.
+        self._update: tuple[IncomingRequest, Offer, Deferred[object]] | None = None
 
     def stop(self) -> None:
         """The session is over, or about to be: no timer is left, and the peer's requests are answered."""
@@ -68,6 +66,12 @@ class Modification:
             # RFC 3261 section 15.1.2: a 487 for "pending requests received for that dialog".
             incoming[1].withdraw()
             self._session.usages.respond(incoming[0], 487)
+        update, self._update = self._update, None
+        if update is not None:
+            request, offer, answered = update
+            offer.withdraw()
+            self._session.usages.respond(request, 487)
+            answered.callback(None)
 
     def abandon(self) -> None:
         """The dialog is gone: a re-INVITE that the peer never answers is not to wait for ever."""
@@ -97,7 +101,7 @@ class Modification:
         if description is None and method == "INVITE" and session.handler is not None:
             made = session.describe(None)
             return made.addCallback(self._described, method, headers)
-        change = _Change(self, session, leg, method, description, headers)
+        change = Change(self, session, leg, method, description, headers)
         self._changes[method] = change
         return change.start()
 
@@ -106,10 +110,10 @@ class Modification:
         leg = self._session.leg
         if error is not None or leg is None:
             raise error or WrongMoment(method, self._session.state)
-        change = self._changes[method] = _Change(self, self._session, leg, method, description, headers)
+        change = self._changes[method] = Change(self, self._session, leg, method, description, headers)
         return change.start()
 
-    def ended(self, change: _Change) -> None:
+    def ended(self, change: Change) -> None:
         """One of ours is over."""
         self._changes.pop(change.method, None)
 
@@ -121,13 +125,26 @@ class Modification:
             return WrongMoment(wanted, session.state)
         # RFC 3261 section 14.1: "a UAC MUST NOT initiate a new INVITE transaction within a dialog
         # while another INVITE transaction is in progress in either direction."
-        if method in self._changes or (method == "INVITE" and self._isInviting()):
+        if method in self._changes or (method == "INVITE" and self.isInviting):
             return WrongMoment(wanted, "another one is under way")
-        if (description is not None or method == "INVITE") and not leg.isFree:
+        if (description is not None or method == "INVITE") and not self._mayOffer(leg):
             return WrongMoment(wanted, leg.negotiation.state)
         return None
 
-    def _isInviting(self) -> bool:
+    def _mayOffer(self, leg: Leg) -> bool:
+        session, ours = self._session, self._changes.get("INVITE")
+        if session.state == State.CONFIRMED:
+            # Where one side has asked the other for an offer, that is the next.
+            isAsked = self._incoming is not None and self._incoming[1].description is None
+            return leg.isFree and not isAsked and not (ours is not None and ours.awaitsOffer)
+        # RFC 3311 section 5.1, before the INVITE has its final response: only where an offer has its
+        # answer; and for the callee where it "has received a PRACK for that reliable provisional response".
+        isUnacknowledged = session.state == State.RINGING and session.invitation.isUnacknowledged
+        return leg.negotiation.state == OfferState.AGREED and not isUnacknowledged
+
+    @property
+    def isInviting(self) -> bool:
+        """Whether the peer's re-INVITE has no final response, or that has no ACK."""
         return self._incoming is not None or (self._repeating is not None and self._repeating.isRunning)
 
     # The peer's.
@@ -171,12 +188,17 @@ class Modification:
         """Take an UPDATE."""
         session = self._session
         description = descriptionOf(request)
+        # RFC 3311 section 5.2: "A UAS that receives an UPDATE before it has generated a final response to a
+        # previous UPDATE on the same dialog MUST return a 500 response to the new UPDATE".
+        if self._update is not None:
+            self._postpone(request)
+            return None
         if refuseTimer(session.usages, request):
             return None
         if description is None:
             session.usages.respond(request, 200, None, session.refreshed(request))
             return None
-        # RFC 3311 section 5.2: "If an UPDATE is received that contains an offer, and the UAS has
+        # "If an UPDATE is received that contains an offer, and the UAS has
         # generated an offer [...] to which it has not yet received an answer, the UAS MUST reject the
         # UPDATE with a 491 response.  Similarly, if an UPDATE is received that contains an offer, and the
         # UAS has received an offer (in an UPDATE, PRACK, or INVITE) to which it has not yet generated an
@@ -196,17 +218,21 @@ class Modification:
 
         def accept(local: Description | None, headers: Headers) -> None:
             assert local is not None
+            self._update = None
             leg.send(local)
             given = [*headers, *local.disposition, *self._session.refreshed(request)]
             usages.respond(request, 200, None, given, local.body, local.contentType)
             answered.callback(None)
 
         def reject(statusCode: int, reasonPhrase: str | None, headers: Headers) -> None:
+            self._update = None
             leg.withdraw()
             usages.respond(request, statusCode, reasonPhrase, headers)
             answered.callback(None)
 
-        self._session.put(Offer(request, description, accept, reject))
+        offer = Offer(request, description, accept, reject)
+        self._update = (request, offer, answered)
+        self._session.put(offer)
         return answered
 
     def _postpone(self, request: IncomingRequest) -> None:
@@ -287,194 +313,3 @@ class Modification:
         # Section 14.2: "If a UAS generates a 2xx response and never receives an ACK, it SHOULD generate a
         # BYE to terminate the dialog."
         self._session.hangUp(Termination(Cause.NO_ACK, "network"))
-
-
-#: The states in which there is a session, or will be when an ACK is there.
-_THERE = (State.ACCEPTED, State.CONFIRMED)
-
-
-class _Change:
-    """One re-INVITE or UPDATE of ours, in one attempt after the other while it crosses the peer's."""
-
-    __slots__ = (
-        "_acknowledged",
-        "_attempts",
-        "_description",
-        "_headers",
-        "_leg",
-        "_modification",
-        "_result",
-        "_sending",
-        "_session",
-        "_timer",
-        "method",
-    )
-
-    def __init__(
-        self,
-        modification: Modification,
-        session: SessionCore,
-        leg: Leg,
-        method: str,
-        description: Description | None,
-        headers: Headers,
-    ) -> None:
-        self._modification = modification
-        self._session = session
-        self._leg = leg
-        self.method = method
-        self._description = description
-        self._headers = [*headers]
-        self._attempts = 0
-        self._sending: ISending | None = None
-        self._timer: IDelayedCall | None = None
-        self._acknowledged: list[Description | None] = []
-        self._result: Deferred[IncomingResponse] = Deferred(self._cancelled)
-
-    @property
-    def isUnderWay(self) -> bool:
-        """Whether it waits for a response, and not to be sent again."""
-        return self._timer is None
-
-    def start(self) -> Deferred[IncomingResponse]:
-        """Send it."""
-        try:
-            self._transmit()
-        except ValueError as error:
-            self._leg.withdraw()
-            self._modification.ended(self)
-            raise error
-        return self._result
-
-    def stop(self) -> None:
-        """The session is over."""
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
-            self._fail(Failure(WrongMoment("to send it again", self._session.state)))
-
-    def abandon(self) -> None:
-        """Wait no longer for the final response."""
-        if self._sending is not None and self.method == "INVITE" and not self._sending.result.called:
-            self._sending.cancel()
-
-    def _transmit(self) -> None:
-        description = self._description
-        session = self._session
-        given = [*self._headers, *session.refresher.ask()]
-        headers = withSupported(session.usages.configuration.extraSupported, given)
-        if description is not None:
-            headers += description.disposition
-            self._leg.send(description)
-        self._sending = session.usages.sendWithin(
-            self._leg.dialog,
-            self.method,
-            headers,
-            b"" if description is None else description.body,
-            None if description is None else description.contentType,
-            onAccepted=self._again if self.method == "INVITE" else None,
-        )
-        session.watch(self._sending.result).addCallbacks(self._answered, self._fail)
-
-    def _cancelled(self, result: object) -> None:
-        if self._timer is not None:
-            self.stop()
-        elif self._sending is not None and self.method == "INVITE":
-            self._sending.cancel()
-
-    def _fail(self, failure: Failure) -> None:
-        self._leg.withdraw()
-        self._modification.ended(self)
-        if not self._result.called:
-            self._result.errback(failure)
-
-    def _answered(self, response: IncomingResponse) -> None:
-        if response.statusCode >= 300:
-            self._leg.withdraw()
-            if response.statusCode == 491 and self._attempts < MAX_GLARES and not self._result.called:
-                self._waitAndSee(response)
-            elif response.statusCode == 422 and self._session.refresher.takeRefusal(response):
-                self._tryAgain(response)
-            else:
-                self._finish(response)
-            return
-        self._session.refresher.take(response)
-        self._session.emit("refresh")
-        description = descriptionOf(response)
-        if description is not None and self._leg.negotiation.state == OfferState.OFFERED:
-            self._leg.receive(description)
-            self._session.took(self._leg)
-        elif description is not None and self.method == "INVITE" and self._description is None:
-            self._leg.receive(description)
-            self._putBack(response, description)
-            return
-        else:
-            self._leg.withdraw()
-        self._acknowledge(None)
-        self._finish(response)
-
-    def _putBack(self, response: IncomingResponse, description: Description) -> None:
-        """Have the offer that we asked for be answered, in the ACK."""
-
-        def accept(local: Description | None, _: object) -> None:
-            assert local is not None
-            self._leg.send(local)
-            self._acknowledge(local)
-            self._finish(response)
-
-        def reject(*_: object) -> None:
-            # RFC 6337 section 3.2: it cannot be refused: the session is ended.
-            self._leg.withdraw()
-            self._acknowledge(None)
-            self._finish(response)
-            self._session.hangUp(Termination(Cause.BAD_DESCRIPTION, "local"), "SIP;cause=488")
-
-        self._session.put(Offer(response, description, accept, reject))
-
-    def _finish(self, response: IncomingResponse) -> None:
-        self._modification.ended(self)
-        if not self._result.called:
-            self._result.callback(response)
-
-    # The ACK.
-
-    def _acknowledge(self, answer: Description | None) -> None:
-        if self.method == "INVITE":
-            self._acknowledged = [answer]
-            self._again(None)
-
-    def _again(self, _: object) -> None:
-        """Acknowledge the 2xx, which may have come again."""
-        for answer in self._acknowledged:
-            assert self._sending is not None
-            headers = [] if answer is None else answer.disposition
-            body = b"" if answer is None else answer.body
-            contentType = None if answer is None else answer.contentType
-            try:
-                self._session.usages.acknowledge(
-                    self._leg.dialog, self._sending.request, headers, body, contentType
-                )
-            except ValueError as error:
-                _log.warn("no ACK: {error}", error=error)
-
-    # Glare.
-
-    def _waitAndSee(self, response: IncomingResponse) -> None:
-        usages = self._session.usages
-        isOwner = self._session.direction == "outgoing"
-        delay = glareDelay(usages.random.random(), isOwner=isOwner)
-        self._attempts += 1
-        self._timer = usages.clock.callLater(delay, self._tryAgain, response)
-
-    def _tryAgain(self, response: IncomingResponse) -> None:
-        self._timer = None
-        if self._session.state != State.CONFIRMED and self.method == "INVITE":
-            self._finish(response)
-        elif not self._leg.isFree:
-            # The peer's own change is under way: wait for it to be over.
-            self._waitAndSee(response)
-        else:
-            try:
-                self._transmit()
-            except ValueError:
-                self._finish(response)

@@ -18,14 +18,14 @@ from sipws.errors import (
     TransactionCancelled,
     TransactionTimeout,
 )
-from sipws.message import URI, CSeq, RAck
+from sipws.message import URI, CSeq
 from sipws.session.embedded import Target
 from sipws.session.leg import Leg
 from sipws.session.machine import OUTGOING, Event, State
 from sipws.session.offeranswer import Event as OfferEvent
 from sipws.session.offeranswer import Negotiation
 from sipws.session.offeranswer import State as OfferState
-from sipws.session.offers import Offer
+from sipws.session.pracks import Pracks, putBack
 from sipws.session.redirects import TargetSet
 from sipws.session.tags import isReliable, withSupported
 from sipws.session.values import Cause, Description, Termination, descriptionOf
@@ -92,6 +92,7 @@ class Outgoing:
         self._noAnswer: IDelayedCall | None = None
         self._forking: IDelayedCall | None = None
         self._isStarting = False
+        self._pracks = Pracks(session, self._isNews)
 
     def _build(self, target: URI | str, headers: Headers) -> OutgoingRequest:
         description = self._invitation.description
@@ -197,28 +198,11 @@ class Outgoing:
 
         @return: Whether it is to be told of: not if it has come before.
         """
+        if isReliable(response):
+            return self._pracks.take(leg, response)
         description = descriptionOf(response)
-        if not isReliable(response):
-            if description is not None:
-                leg.preview(description)
-            return True
-        try:
-            number = int(response.parseHeader("RSeq"))
-            rack = RAck(number, CSeq(response.cseq, "INVITE"))
-        except (ParseError, TypeError) as error:
-            _log.warn("a reliable response without its number is dropped: {error}", error=error)
-            return False
-        if not leg.takeRSeq(number):
-            return False
-        if description is None or not self._isNews(leg, description):
-            self._acknowledgeProvisional(leg, rack, None)
-        else:
-            self._offered(
-                leg,
-                description,
-                response,
-                lambda answer: self._acknowledgeProvisional(leg, rack, answer),
-            )
+        if description is not None:
+            leg.preview(description)
         return True
 
     def _isNews(self, leg: Leg, description: Description) -> bool:
@@ -234,38 +218,6 @@ class Outgoing:
             return True
         self._session.took(leg)
         return False
-
-    def _offered(self, leg: Leg, description: Description, response: IncomingResponse, answer: Any) -> None:
-        """Have the peer's offer in a response be answered, in what acknowledges the response."""
-
-        def accept(local: Description | None, _: object) -> None:
-            assert local is not None
-            leg.send(local)
-            answer(local)
-
-        def reject(*_: object) -> None:
-            # RFC 6337 section 3.2: an offer in a response cannot be refused: the session is ended.
-            leg.withdraw()
-            answer(None)
-            self._session.hangUp(Termination(Cause.BAD_DESCRIPTION, "local"), "SIP;cause=488")
-
-        self._session.put(Offer(response, description, accept, reject))
-
-    def _acknowledgeProvisional(self, leg: Leg, rack: RAck, answer: Description | None) -> None:
-        """Send the PRACK to a reliable provisional response (RFC 3262 section 4)."""
-        headers = [("RAck", rack), *([] if answer is None else answer.disposition)]
-        body = b"" if answer is None else answer.body
-        contentType = None if answer is None else answer.contentType
-        try:
-            sending = self._usages.sendWithin(leg.dialog, "PRACK", headers, body, contentType)
-        except ValueError as error:
-            _log.warn("no PRACK: {error}", error=error)
-            return
-        self._session.watch(sending.result).addErrback(self._noMatter)
-
-    def _noMatter(self, failure: Failure) -> None:
-        if failure.check(SIPError) is None:
-            _log.failure("a PRACK came to nothing", failure)
 
     # The final response.
 
@@ -364,7 +316,7 @@ class Outgoing:
         if len(session.legs) > 1:
             self._forking = self._usages.clock.callLater(64 * self._usages.timers.T1, self._endBranches)
         if asks and description is not None:
-            self._offered(leg, description, response, self._acknowledge)
+            putBack(session, leg, response, description, self._acknowledge)
         elif leg.isFree:
             self._acknowledge(None)
         else:

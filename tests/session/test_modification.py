@@ -407,3 +407,179 @@ def test_whatCannotBeSentLeavesAnOfferAsItIs(method: str) -> None:
     if method == "INVITE":
         lone.within("ACK", 2)
     lone.finish()
+
+
+class TestReliableResponses:
+    """RFC 3262, for a re-INVITE of ours."""
+
+    def test_anAnswerInOneIsThatOfTheOffer(self) -> None:
+        lone, session = calling()
+        got = outcome(session.reinvite("second offer"))
+        invite = lone.take()
+        reliable = (("Require", "100rel"), ("RSeq", 7))
+        lone.answer(invite, 183, *reliable, body="second answer")
+        prack = lone.take()
+        assert prack.getHeader("RAck") == f"7 {invite.cseq} INVITE"
+        lone.answer(prack, 200)
+        # Again: it is dropped.
+        lone.answer(invite, 183, *reliable, body="second answer")
+        assert lone.sent() == []
+        # The negotiation is over: there may be another before the INVITE is answered.
+        updated = outcome(session.update("third offer"))
+        lone.answer(lone.take(), 200, body="third answer")
+        lone.answer(invite, 200, body="of no account")
+        assert lone.sent() == ["ACK"]
+        assert (got[0].statusCode, updated[0].statusCode) == (200, 200)
+        assert session.remoteDescription is not None
+        assert session.remoteDescription.body == b"third answer"
+        lone.finish()
+
+    def test_anOfferInOneIsAnsweredInThePrack(self) -> None:
+        lone, session = calling()
+        session.on("offer", lambda offer: offer.accept("our answer"))
+        got = outcome(session.reinvite())
+        invite = lone.take()
+        lone.answer(invite, 183, ("Require", "100rel"), ("RSeq", 1), body="their offer")
+        prack = lone.take()
+        assert (prack.method, prack.body) == ("PRACK", b"our answer")
+        lone.answer(prack, 200)
+        lone.answer(invite, 200)
+        ack = lone.take()
+        assert (ack.method, ack.body, got[0].statusCode) == ("ACK", b"", 200)
+        lone.finish()
+
+    def test_anUnreliableOneIsNotAcknowledged(self) -> None:
+        lone, session = calling()
+        got = outcome(session.reinvite("second offer"))
+        invite = lone.take()
+        lone.answer(invite, 183, body="perhaps")
+        assert lone.sent() == []
+        lone.answer(invite, 200, body="second answer")
+        assert (lone.sent(), len(got)) == (["ACK"], 1)
+        lone.finish()
+
+
+class TestOneOfferAtATime:
+    """RFC 3264 section 4, RFC 3311 section 5, RFC 6337 section 2.2."""
+
+    def test_whoAsksForAnOfferMakesNone(self) -> None:
+        lone, session = calling()
+        outcome(session.reinvite())
+        assert isinstance(outcome(session.update("an offer"))[0], WrongMoment)
+        # One that offers nothing may be.
+        assert outcome(session.update()) == []
+        assert lone.sent() == ["INVITE", "UPDATE"]
+        lone.finish()
+
+    def test_whoIsAskedForAnOfferMakesNoOther(self) -> None:
+        lone, session = calling()
+        offers: list[Offer] = []
+        session.on("offer", offers.append)
+        lone.within("INVITE", 1)
+        assert isinstance(outcome(session.update("an offer"))[0], WrongMoment)
+        offers[0].accept("our offer")
+        assert lone.take().body == b"our offer"
+        lone.within("ACK", 1, body="their answer")
+        outcome(session.update("an offer"))
+        assert lone.sent() == ["UPDATE"]
+        lone.finish()
+
+    def test_anOfferThatComesWhileAnotherIsOpenEndsIt(self) -> None:
+        lone, session = calling()
+        offers: list[Offer] = []
+        session.on("offer", offers.append)
+        got = outcome(session.reinvite())
+        invite = lone.take()
+        lone.within("UPDATE", 1, body="their offer")
+        lone.answer(invite, 200, body="their other offer")
+        ack, refused, bye = lone.transport.takeAll()
+        assert (ack.method, ack.body, bye.method, refused.statusCode) == ("ACK", b"", "BYE", 487)
+        assert (got[0].statusCode, len(offers)) == (200, 1)
+        lone.answer(bye, 200)
+        assert lone.party.endings[0].cause == Cause.BAD_DESCRIPTION
+        lone.finish()
+
+    def test_anUpdateWithoutAnOfferTakesNothingBack(self) -> None:
+        lone, session = calling()
+        got = outcome(session.reinvite("second offer"))
+        invite = lone.take()
+        outcome(session.update())
+        lone.answer(lone.take(), 200)
+        outcome(session.update())
+        lone.answer(lone.take(), 500)
+        lone.answer(invite, 200, body="second answer")
+        assert (lone.sent(), len(got)) == (["ACK"], 1)
+        assert session.remoteDescription is not None
+        assert session.remoteDescription.body == b"second answer"
+        lone.finish()
+
+    @pytest.mark.parametrize("body", ["", OFFER])
+    def test_theCallerOffersNothingBeforeTheFirstAnswer(self, body: str) -> None:
+        lone = Lone()
+        session = lone.party.call(body=body)
+        lone.answer(lone.take(), 180)
+        assert isinstance(outcome(session.update("an offer"))[0], WrongMoment)
+        outcome(session.update())
+        assert lone.sent() == ["UPDATE"]
+        lone.finish()
+
+    def test_theCalleeOffersNothingBeforeThePrack(self) -> None:
+        lone = Lone()
+        lone.receive("INVITE", "Supported: 100rel", body=OFFER)
+        session = lone.party.session
+        session.progress(183, body=ANSWER)
+        response = lone.take()
+        assert isinstance(outcome(session.update("an offer"))[0], WrongMoment)
+        lone.within("PRACK", 2, f"RAck: {response.getHeader('RSeq')} 1 INVITE")
+        outcome(session.update("an offer"))
+        assert lone.sent() == ["200 PRACK", "UPDATE"]
+        lone.finish()
+
+    def test_aSecondUpdateWaitsForTheFirst(self) -> None:
+        # RFC 3311 section 5.2: "MUST return a 500 response to the new UPDATE, and MUST include a
+        # Retry-After header field".
+        lone, session = called()
+        offers: list[Offer] = []
+        session.on("offer", offers.append)
+        lone.within("UPDATE", 2, body="an offer")
+        lone.within("UPDATE", 3)
+        (refused,) = lone.transport.takeAll()
+        assert (refused.statusCode, refused.hasHeader("Retry-After")) == (500, True)
+        offers[0].accept("an answer")
+        lone.within("UPDATE", 4)
+        assert lone.sent() == ["200 UPDATE", "200 UPDATE"]
+        lone.finish()
+
+    def test_theEndAnswersAnUpdateThatWaits(self) -> None:
+        lone, session = called()
+        offers: list[Offer] = []
+        session.on("offer", offers.append)
+        lone.within("UPDATE", 2, body="an offer")
+        lone.within("BYE", 3)
+        # RFC 3261 section 15.1.2: "The UAS MUST still respond to any pending requests received for that
+        # dialog.  It is RECOMMENDED that a 487 (Request Terminated) response be generated".
+        assert lone.sent() == ["487 UPDATE", "200 BYE"]
+        with pytest.raises(WrongMoment):
+            offers[0].accept("an answer")
+        lone.finish()
+
+
+def test_aChangeThatWaitsAfterGlareWaitsForThePeersToo() -> None:
+    # RFC 3261 section 14.1: "a UAC MUST NOT initiate a new INVITE transaction within a dialog while
+    # another INVITE transaction is in progress in either direction."
+    lone, session = calling()
+    offers: list[Offer] = []
+    session.on("offer", offers.append)
+    got = outcome(session.reinvite("our offer"))
+    lone.answer(lone.take(), 491)
+    assert lone.sent() == ["ACK"]
+    lone.within("INVITE", 1)
+    lone.clock.advance(4)
+    assert lone.sent() == ["100 INVITE"]
+    offers[0].accept("another offer")
+    lone.within("ACK", 1, body="their answer")
+    assert lone.sent() == ["200 INVITE"]
+    lone.clock.advance(4)
+    lone.answer(lone.take(), 200, body="their second answer")
+    assert got[0].statusCode == 200
+    lone.finish()
