@@ -203,7 +203,7 @@ def test_anUpdateIsOfTheBranchThatItCameFrom() -> None:
     lone.within("UPDATE", 1, fromTag="bob", body="bob's second")
     assert lone.sent() == ["200 UPDATE"]
     assert [leg.remote.body for leg in caller.legs if leg.remote] == [b"bob's second", b"carol's"]
-    # Section 15: "the callee's UA MUST NOT send a BYE on early dialogs".
+    # Section 15: the callee "MUST NOT send a BYE on early dialogs".
     lone.within("BYE", 2, fromTag="bob")
     assert lone.sent() == ["481 BYE"]
     lone.finish()

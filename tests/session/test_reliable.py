@@ -58,7 +58,7 @@ class TestWhoIsCalled:
         lone.finish()
 
     def test_whereThePeerInsistsAllAre(self) -> None:
-        # RFC 3262 section 3: "the UAS MUST send any non-100 provisional responses reliably".
+        # RFC 3262 section 3: "the UAS MUST send any non-100 provisional response reliably".
         lone = ring(REQUIRED)
         lone.party.session.progress(reliable=False)
         response = lone.take()
