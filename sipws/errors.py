@@ -22,6 +22,7 @@ The exceptions of sipws, as one tree::
      +-- SessionError                         something that a call cannot do, or did not come to
      |    +-- SessionFailed                   a call that was not accepted
      |    +-- SessionTerminated               a call that is over
+     |    +-- ReferralFailed                  a REFER that was refused, or of which nothing is told
      |    +-- WrongMoment                     what cannot be done as the call is now
      +-- LimitExceeded                        a configured bound would be passed
 
@@ -53,6 +54,7 @@ __all__ = [
     "PeerSilent",
     "ProxyRefused",
     "PublicationError",
+    "ReferralFailed",
     "RegistrationError",
     "SIPError",
     "SessionError",
@@ -349,6 +351,20 @@ class SessionTerminated(SessionError):
     def __init__(self, cause: str) -> None:
         self.cause = cause
         super().__init__(f"the call is over: {cause}")
+
+
+class ReferralFailed(SessionError):
+    """
+    A REFER that was refused, or of which nothing is told.
+
+    @ivar response: The response that refuses it; C{None}: there was none.
+    """
+
+    def __init__(self, reason: str, *, response: IncomingResponse | None = None) -> None:
+        self.reason = reason
+        self.response = response
+        status = "" if response is None else f" ({response.statusCode})"
+        super().__init__(f"the reference came to nothing: {reason}{status}")
 
 
 class WrongMoment(SessionError):

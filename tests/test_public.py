@@ -34,6 +34,7 @@ ERRORS = {
     "PeerSilent",
     "ProxyRefused",
     "PublicationError",
+    "ReferralFailed",
     "RegistrationError",
     "SIPError",
     "SessionError",

@@ -30,6 +30,7 @@ from sipws.config.values import (
     FLAG_OR_HOST,
     HOST_PORT,
     IDENTITIES,
+    INFO_PACKAGES,
     INSTANCE_ID,
     OPTION_TAGS,
     PATH,
@@ -302,6 +303,9 @@ class Configuration:
         "along with those who do.",
         default=0,
         unit="seconds",
+    )
+    infoPackages: tuple[str, ...] = option(
+        INFO_PACKAGES, "The Info Packages that are taken within calls (RFC 6086).", default=()
     )
     sessionMinExpires: int = option(
         integer(90, 2**31 - 1), "The least of that which others may ask for.", default=90, unit="seconds"

@@ -25,6 +25,7 @@ __all__ = [
     "FLAG_OR_HOST",
     "HOST_PORT",
     "IDENTITIES",
+    "INFO_PACKAGES",
     "INSTANCE_ID",
     "OPTION_TAGS",
     "PATH",
@@ -390,6 +391,9 @@ OPTION_TAGS = Kind("list of option tags", _optionTags)
 
 #: A list of event packages (RFC 6665 section 8.4).
 EVENT_PACKAGES = Kind("list of event packages", _eventPackages)
+
+#: A list of Info Packages (RFC 6086 section 7.2).
+INFO_PACKAGES = Kind("list of Info Packages", _eventPackages)
 
 #: The path of a file that is there and can be read.
 READABLE_FILE = Kind("path of a file", _readableFile)

@@ -135,6 +135,9 @@ class IUsages(Protocol):
         @raise ValueError: It does already, or the dialog is terminated.
         """
 
+    def members(self, dialog: Dialog) -> list[IUsage]:
+        """List the usages that share a dialog."""
+
     def detach(self, dialog: Dialog, usage: IUsage) -> None:
         """Have a usage share a dialog no more; the dialog ends with its last."""
 

@@ -285,7 +285,11 @@ class SessionCore(Emitter):
             if local is None:
                 offer.reject(488)
             else:
-                offer.accept(local.body, local.contentType)
+                self.answerAsItIs(offer, local)
+
+    def answerAsItIs(self, offer: Offer, local: Description) -> None:
+        """Answer an offer that nobody listens for, with what we have."""
+        offer.accept(local.body, local.contentType)
 
     def refreshed(self, request: IncomingRequest) -> list[tuple[str, object]]:
         """Agree to what a re-INVITE or UPDATE refreshes; give what goes into its 2xx."""

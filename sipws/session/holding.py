@@ -11,7 +11,7 @@ from typing import Final
 
 from sipws.session.values import SDP, Description
 
-__all__ = ["answering", "directions", "held", "isHeld", "isSDP", "withDirections"]
+__all__ = ["answering", "directions", "heldDirections", "isHeld", "isSDP", "withDirections"]
 
 INACTIVE: Final = "inactive"
 RECVONLY: Final = "recvonly"
@@ -54,14 +54,13 @@ def directions(body: bytes) -> list[str]:
     return [_directionOf(section, default) for section, default in _streams(body)]
 
 
-def held(body: bytes) -> bytes:
+def heldDirections(wanted: Iterable[str]) -> list[str]:
     """
-    Put all streams on hold.
+    Put streams on hold.
 
-    @param body: Our SDP.
-    @return: It, in its next version.
+    @param wanted: The directions of streams that are not on hold.
     """
-    return withDirections(body, [_HELD[direction] for direction in directions(body)])
+    return [_HELD[direction] for direction in wanted]
 
 
 def withDirections(body: bytes, wanted: Sequence[str]) -> bytes:
@@ -83,18 +82,19 @@ def withDirections(body: bytes, wanted: Sequence[str]) -> bytes:
     return _join([_nextVersion(_without(head)), *turned], body)
 
 
-def answering(body: bytes, offer: bytes) -> bytes:
+def answering(body: bytes, offer: bytes, would: Sequence[str]) -> bytes:
     """
     Give our SDP as the answer to an offer that changes only directions.
 
-    @param body: Our SDP, as it was before, with what we would do.
+    @param body: Our SDP, as it was before.
     @param offer: The peer's SDP.
+    @param would: The directions that our streams would have if the offer allows any.
     @return: Ours, in its next version where it is another one.
     """
     offered = directions(offer)
     wanted = [
         _answer(ours, offered[index] if index < len(offered) else SENDRECV)
-        for index, ours in enumerate(directions(body))
+        for index, ours in enumerate(would)
     ]
     return withDirections(body, wanted)
 

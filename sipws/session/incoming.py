@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from sipws.emitter import loggerFor
 from sipws.errors import LimitExceeded, NotConnected, ParseError, SIPError, WrongMoment
 from sipws.message import OutgoingResponse
+from sipws.session.infopackages import declared
 from sipws.session.leg import Leg
 from sipws.session.machine import INCOMING, Event, State
 from sipws.session.offeranswer import Negotiation
@@ -357,7 +358,8 @@ class Incoming:
         self._stopWaiting()
         if description is not None:
             headers = [*headers, *description.disposition]
-        headers = [*headers, *self._session.refresher.answer(self.request)]
+        further = declared(self._usages.configuration.infoPackages)
+        headers = [*headers, *self._session.refresher.answer(self.request), *further]
         headers = withSupported(self._usages.configuration.extraSupported, headers)
         response = self._respond(200, None, headers, description)
         if response is None:

@@ -13,7 +13,7 @@ from sipws.message import InfoPackage
 if TYPE_CHECKING:
     from sipws.message import IncomingMessage, IncomingRequest
 
-__all__ = ["BAD_INFO_PACKAGE", "offeredPackages", "packageOf", "recvInfo"]
+__all__ = ["BAD_INFO_PACKAGE", "declared", "offeredPackages", "packageOf", "recvInfo"]
 
 #: The response to an INFO of a package that was not asked for (section 4.2.2).
 BAD_INFO_PACKAGE: Final = 469
@@ -29,6 +29,11 @@ def recvInfo(packages: Sequence[str]) -> tuple[str, str]:
     @param packages: The packages that are taken; none: it says so.
     """
     return ("Recv-Info", ", ".join(packages) or _NONE)
+
+
+def declared(packages: Sequence[str]) -> list[tuple[str, object]]:
+    """Give what an INVITE, or the 2xx to one, says of them: nothing where there are none."""
+    return [recvInfo(packages)] if packages else []
 
 
 def packageOf(request: IncomingRequest) -> str | None:

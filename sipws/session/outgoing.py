@@ -20,6 +20,7 @@ from sipws.errors import (
 )
 from sipws.message import URI, CSeq
 from sipws.session.embedded import Target
+from sipws.session.infopackages import declared
 from sipws.session.leg import Leg
 from sipws.session.machine import OUTGOING, Event, State
 from sipws.session.offeranswer import Event as OfferEvent
@@ -97,7 +98,8 @@ class Outgoing:
     def _build(self, target: URI | str, headers: Headers) -> OutgoingRequest:
         description = self._invitation.description
         disposition = [] if description is None else description.disposition
-        given = [*headers, *disposition, *self._session.refresher.ask()]
+        further = [*self._session.refresher.ask(), *declared(self._usages.configuration.infoPackages)]
+        given = [*headers, *disposition, *further]
         return self._usages.build(
             "INVITE",
             target,

@@ -19,16 +19,10 @@ if TYPE_CHECKING:
     from sipws.dialog import DialogID
     from sipws.message import IncomingRequest
 
-__all__ = ["NOREFERSUB", "REPLACES", "SIPFRAG", "Outline", "ReferTo", "referTo", "replacesOf"]
+__all__ = ["SIPFRAG", "Outline", "ReferTo", "referTo", "replacesOf"]
 
 #: The type of what the NOTIFYs of a reference hold (RFC 3420).
 SIPFRAG: Final = "message/sipfrag;version=2.0"
-
-#: The option tag of references that nothing is told of (RFC 4488).
-NOREFERSUB: Final = "norefersub"
-
-#: The option tag of INVITEs that take the place of a session (RFC 3891).
-REPLACES: Final = "replaces"
 
 # Status-Line  =  SIP-Version SP Status-Code SP Reason-Phrase CRLF
 _STATUS_LINE = re.compile(

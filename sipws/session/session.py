@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred, fail
 
 from sipws.errors import WrongMoment
-from sipws.session.core import ESTABLISHED, Headers, SessionCore
+from sipws.session.core import ESTABLISHED, Headers
+from sipws.session.holds import Holding
 from sipws.session.machine import State
+from sipws.session.referring import Referring
 from sipws.session.values import SDP, Cause, Description, Termination
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 
-class Session(SessionCore):
+class Session(Referring, Holding):
     """
     A session that an INVITE sets up (RFC 3261 sections 13 to 15): a call.
 
@@ -40,6 +42,12 @@ class Session(SessionCore):
         repaired                      the connection was lost, and the call goes on over another
         refresh                       an INVITE or UPDATE within it was accepted: its timer runs anew
         redirected  response          a redirection is followed (``followRedirects``)
+        hold        by                the peer is on hold (C{local}), or holds us (C{remote})
+        resume      by                that is over
+        info        request           an INFO came
+        dtmf        DTMF              a tone came in an INFO
+        refer       Reference         the peer wants us to call somebody: see L{Reference}
+        replaced    session           another session has taken its place, and it ends
         forked      response          a further 2xx of another branch came, which was ended at once
         ==========  ================  ==========================================================
 
@@ -48,6 +56,9 @@ class Session(SessionCore):
     @ivar handler: What makes and takes the session descriptions; C{None}: its user does.
     @ivar legs: Its dialogs.
     @ivar ending: What ends it, or has ended it; C{None}: nothing does.
+    @ivar isOnHold: Whether we hold the peer.
+    @ivar isHeld: Whether the peer holds us.
+    @ivar replaces: The session that it is to take the place of, or has taken (RFC 3891); C{None}: none.
     """
 
     # Waiting.
@@ -197,7 +208,7 @@ class Session(SessionCore):
             re-INVITE is under way; and as C{UserAgent.request} does.
         @raise ValueError: The request cannot be as it is given.
         """
-        return self.modification.send("INVITE", Description.of(body, contentType), headers)
+        return self._modify("INVITE", Description.of(body, contentType), headers)
 
     def update(
         self, body: bytes | str = b"", contentType: str = SDP, headers: Headers = ()
@@ -211,24 +222,9 @@ class Session(SessionCore):
         @return: As of L{reinvite}.
         @raise ValueError: The request cannot be as it is given.
         """
-        return self.modification.send("UPDATE", Description.of(body, contentType), headers)
+        return self._modify("UPDATE", Description.of(body, contentType), headers)
 
-    def sendRequest(
-        self,
-        method: str,
-        headers: Headers = (),
-        body: bytes | str = b"",
-        contentType: str | None = None,
-    ) -> Deferred[IncomingResponse]:
-        """
-        Send a request within the session's dialog: INFO, MESSAGE, OPTIONS ...
-
-        @return: A Deferred of the final response.  It fails with
-            L{WrongMoment} where there is no dialog, and as C{UserAgent.request} does.
-        @raise ValueError: The request cannot be as it is given.
-        """
-        leg = self.leg
-        if leg is None or self.state in (State.TERMINATING, State.TERMINATED):
-            return fail(WrongMoment(method, self.state))
-        sending = self.usages.sendWithin(leg.dialog, method, headers, body, contentType)
-        return self.watch(sending.result)
+    def _modify(self, method: str, offer: Description | None, headers: Headers) -> Deferred[IncomingResponse]:
+        if offer is not None:
+            self.forgetDirections()
+        return self.modification.send(method, offer, headers)

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from sipws.message import IncomingMessage
 
-__all__ = ["OPTION_TAGS", "RELIABLE", "TIMER", "isReliable", "requires", "supports", "withSupported"]
+__all__ = [
+    "NOREFERSUB",
+    "OPTION_TAGS",
+    "RELIABLE",
+    "REPLACES",
+    "TIMER",
+    "isReliable",
+    "requires",
+    "supports",
+    "withSupported",
+]
 
 #: Session timers (RFC 4028).
 TIMER: Final = "timer"
@@ -18,8 +28,14 @@ TIMER: Final = "timer"
 #: Reliable provisional responses (RFC 3262).
 RELIABLE: Final = "100rel"
 
+#: INVITEs that take the place of a session (RFC 3891).
+REPLACES: Final = "replaces"
+
+#: References that nothing is told of (RFC 4488).
+NOREFERSUB: Final = "norefersub"
+
 #: What a session of ours supports.
-OPTION_TAGS: Final = (RELIABLE, TIMER)
+OPTION_TAGS: Final = (RELIABLE, TIMER, REPLACES, NOREFERSUB)
 
 
 def _tags(message: IncomingMessage, header: str) -> set[str]:

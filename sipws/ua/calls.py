@@ -7,9 +7,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from sipws.errors import WrongMoment
 from sipws.session import SDP, Description, Incoming, Invitation, Outgoing, Session
+from sipws.session.references import replacesOf
 from sipws.session.refresher import refuseTimer
-from sipws.session.tags import OPTION_TAGS
+from sipws.session.replacing import findReplaced
+from sipws.session.tags import OPTION_TAGS, REPLACES
 from sipws.ua.newcomer import Newcomer
 from sipws.ua.waiting import checkDeadline
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["CALLS", "Calling"]
 
 #: The methods of requests that come with calls.
-METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE")
+METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE", "INFO", "REFER")
 
 
 class Calling:
@@ -45,6 +48,7 @@ class Calling:
         deadline: float | None = None,
         noAnswerTimeout: float | None = None,
         followRedirects: int = 0,
+        replaces: Session | None = None,
     ) -> Session:
         """
         Call somebody (RFC 3261 section 13).
@@ -61,10 +65,12 @@ class Calling:
             it is given up; C{None}: never.
         @param followRedirects: How many redirections (3xx) are followed, one
             after the other; each place is tried once.
+        @param replaces: A session whose peer is to take this one in its place (RFC 3891).
         @return: The session, at once; its events and Deferreds tell what comes of it.
         @raise ValueError: The INVITE cannot be as it is given.
+        @raise WrongMoment: The session to be replaced has no dialog.
         """
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        pairs = [*(headers.items() if isinstance(headers, Mapping) else headers), *_replaces(replaces)]
         offer = Description.of(body, contentType)
         invitation = Invitation(
             target, (*pairs,), offer, checkDeadline(deadline), noAnswerTimeout, followRedirects
@@ -75,10 +81,26 @@ class Calling:
         return session
 
 
+def _replaces(session: Session | None) -> list[tuple[str, object]]:
+    if session is None:
+        return []
+    if session.dialog is None:
+        raise WrongMoment("to replace a session", session.state)
+    # RFC 3891 section 4: it is to be refused, not to ring, by who does not know Replaces.
+    return [("Replaces", replacesOf(session.dialog.id)), ("Require", REPLACES)]
+
+
 def _receive(usages: Usages, request: IncomingRequest) -> None:
     if refuseTimer(usages, request):
         return
+    replaced = findReplaced(usages, request)
+    if isinstance(replaced, int):
+        usages.respond(request, replaced)
+        return
     session = Session(usages)
+    if replaced is not None:
+        session.replaces = replaced
+        session.on("accepted", lambda _: replaced.makeWay(session))
     incoming = Incoming(session, usages, request)
     session.begin(incoming)
     incoming.ring()

@@ -151,6 +151,10 @@ class Usages:
         self._members.setdefault(dialog.id, []).append(usage)
         self.note(dialog, transport)
 
+    def members(self, dialog: Dialog) -> list[IUsage]:
+        """List the usages that share a dialog."""
+        return [*self._members.get(dialog.id, ())]
+
     def detach(self, dialog: Dialog, usage: IUsage) -> None:
         """Have a usage share a dialog no more."""
         members = self._members.get(dialog.id, [])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipws.session.holding import answering, directions, held, isHeld, isSDP, withDirections
+from sipws.session.holding import answering, directions, heldDirections, isHeld, isSDP, withDirections
 from sipws.session.values import Description
 
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
@@ -20,6 +20,10 @@ def sdp(*streams: str | None, version: int = 1, session: str | None = None, end:
         text += f"m=audio {4000 + 2 * index} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
         text += f"a={direction}\r\n" if direction else ""
     return text.replace("\r\n", end).encode()
+
+
+def held(body: bytes) -> bytes:
+    return withDirections(body, heldDirections(directions(body)))
 
 
 STREAMS = st.lists(st.sampled_from(DIRECTIONS), min_size=1, max_size=4)
@@ -53,7 +57,7 @@ class TestDirections:
     def test_anythingIsTaken(self, body: bytes) -> None:
         for change in (held, isHeld, directions):
             change(body)
-        answering(body, body)
+        answering(body, body, directions(body))
 
 
 class TestHold:
@@ -90,7 +94,7 @@ class TestHold:
         ],
     )
     def test_answers(self, offered: str, ours: str, answered: str) -> None:
-        assert directions(answering(sdp(ours), sdp(offered))) == [answered]
+        assert directions(answering(sdp(ours), sdp(offered), [ours])) == [answered]
 
     def test_whoIsHeld(self) -> None:
         assert isHeld(sdp("sendonly", "inactive"))

@@ -1,0 +1,185 @@
+"""
+L{Reference}: a REFER of the peer's, and what is told of it (RFC 3515).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+
+from sipws.errors import ParseError, WrongMoment
+from sipws.session.outgoing import Invitation, Outgoing
+from sipws.session.references import SIPFRAG, Outline
+from sipws.session.tags import NOREFERSUB, REPLACES, supports
+from sipws.session.values import SDP, Description
+from sipws.subscription import Notifier
+
+if TYPE_CHECKING:
+    from sipws.dialog import Dialog
+    from sipws.errors import SessionFailed
+    from sipws.interfaces import ISessionDescriptionHandler
+    from sipws.message import IncomingRequest, IncomingResponse, NameAddr
+    from sipws.session.core import Headers
+    from sipws.session.references import ReferTo
+    from sipws.session.session import Session
+
+__all__ = ["Reference"]
+
+#: For how long the referrer is told, unless it asks for more, in seconds: as long as calls ring.
+_EXPIRES = 180
+
+
+class Reference:
+    """
+    A REFER of the peer's.  Whoever listens to C{refer} decides, now or later:
+    L{follow}, L{accept} or L{reject}.
+
+    @ivar request: The REFER.
+    @ivar referTo: What it refers to: C{address}, C{target} (C{None} where that is no SIP URI), C{replaces}.
+    @ivar referredBy: Who refers, as the REFER says (RFC 3892); C{None}: it does not.
+    @ivar answered: The Deferred of the response.
+    @ivar notifier: What the peer is told by; C{None}: nothing.
+    """
+
+    def __init__(self, session: Session, dialog: Dialog, request: IncomingRequest, found: ReferTo) -> None:
+        self._session = session
+        self._dialog = dialog
+        self.request = request
+        self.referTo = found
+        self.answered: Deferred[object] = Deferred()
+        self.notifier: Notifier | None = None
+
+    @property
+    def address(self) -> NameAddr:
+        """What it refers to."""
+        return self.referTo.address
+
+    @property
+    def referredBy(self) -> str | None:
+        """See above."""
+        return self.request.getHeader("Referred-By")
+
+    def reject(self, statusCode: int = 603, reasonPhrase: str | None = None) -> None:
+        """
+        Refuse it.
+
+        @param statusCode: 300 to 699.
+        @raise WrongMoment: It is answered.
+        """
+        self._answer(statusCode, reasonPhrase)
+
+    def accept(self) -> None:
+        """
+        Accept it: what comes of it is for the caller to tell, with L{notify}.
+
+        @raise WrongMoment: It is answered.
+        """
+        isTold = not self._isUnwanted()
+        self._answer(202, None, () if isTold else [("Refer-Sub", "false")])
+        if isTold:
+            # Section 2.4.6: each NOTIFY has the number of its REFER, but for the first one's.
+            event = f"refer;id={self.request.cseq}"
+            self.notifier = Notifier.implicit(self._session.usages, self._dialog, event, expires=_EXPIRES)
+            # Section 2.4.4: "an immediate NOTIFY".
+            self.notify(100)
+
+    def notify(self, statusCode: int, reasonPhrase: str | None = None) -> None:
+        """
+        Tell the peer how far it has come; the last time with a final code.
+
+        @param statusCode: 100 to 699.
+        @param reasonPhrase: C{None} for the one that goes with the code.
+        """
+        notifier = self.notifier
+        if notifier is None:
+            return
+        outline = Outline.of(statusCode, reasonPhrase)
+        if outline.isFinal:
+            # Section 2.4.7: "the subscription is terminated", with the reason noresource.
+            self.notifier = None
+            notifier.terminate("noresource", bytes(outline), SIPFRAG)
+        else:
+            notifier.notify(bytes(outline), SIPFRAG)
+
+    def follow(
+        self,
+        body: bytes | str = b"",
+        contentType: str = SDP,
+        headers: Headers = (),
+        *,
+        handler: ISessionDescriptionHandler | None = None,
+        noAnswerTimeout: float | None = None,
+    ) -> Session:
+        """
+        Accept it, call who is referred to, and tell the peer what comes of that.
+
+        @param body: Our offer; nothing: the handler makes it, or the callee is asked for one.
+        @param contentType: Its type.
+        @param headers: Further headers of the INVITE.
+        @param handler: What makes and takes the session descriptions.
+        @param noAnswerTimeout: As of C{UserAgent.invite}.
+        @return: The new session.
+        @raise WrongMoment: It is answered; or it refers to something that no INVITE is for.
+        @raise ValueError: The INVITE cannot be as it is given.
+        """
+        session = self._invite(Description.of(body, contentType), headers, handler, noAnswerTimeout)
+        self.accept()
+        session.on("progress", self._progressed)
+        session.on("accepted", self._accepted)
+        session.on("failed", self._failed)
+        return session
+
+    def _invite(
+        self,
+        offer: Description | None,
+        headers: Headers,
+        handler: ISessionDescriptionHandler | None,
+        noAnswerTimeout: float | None,
+    ) -> Session:
+        target = self.referTo.target
+        if target is None or target.method != "INVITE":
+            raise WrongMoment("to call who is referred to", f"that is {self.address}")
+        if self.answered.called:
+            raise WrongMoment("to follow a reference", "it is answered")
+        given = target.over([*headers])
+        if self.referTo.replaces is not None:
+            # RFC 3891 section 4: it is to be refused, not to ring, by who does not know Replaces.
+            given.append(("Require", REPLACES))
+        if self.referredBy is not None:
+            # RFC 3892 section 2.3: "copies" it "into the referenced request".
+            given.append(("Referred-By", self.referredBy))
+        invitation = Invitation(target.uri, (*given,), offer, None, noAnswerTimeout)
+        usages = self._session.usages
+        session = type(self._session)(usages, handler)
+        session.begin(Outgoing(session, usages, invitation))
+        return session
+
+    def _progressed(self, response: IncomingResponse) -> None:
+        self.notify(response.statusCode, response.reasonPhrase)
+
+    def _accepted(self, response: Any) -> None:
+        self.notify(response.statusCode, response.reasonPhrase)
+
+    def _failed(self, error: SessionFailed) -> None:
+        response = error.response
+        if response is not None:
+            self.notify(response.statusCode, response.reasonPhrase)
+        else:
+            # Section 2.4.5: "SIP/2.0 503 Service Unavailable" where it failed without one.
+            self.notify(503)
+
+    def _isUnwanted(self) -> bool:
+        """Say whether the peer wants to be told nothing (RFC 4488)."""
+        if not self.request.hasHeader("Refer-Sub") or not supports(self.request, NOREFERSUB):
+            return False
+        try:
+            return not self.request.parseHeader("Refer-Sub").isWanted
+        except (ParseError, AttributeError):
+            return False
+
+    def _answer(self, statusCode: int, reasonPhrase: str | None, headers: Headers = ()) -> None:
+        if self.answered.called:
+            raise WrongMoment("to answer a reference", "it is answered")
+        self._session.usages.respond(self.request, statusCode, reasonPhrase, headers)
+        self.answered.callback(None)

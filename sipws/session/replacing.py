@@ -1,0 +1,62 @@
+"""
+INVITEs that are to take the place of a session (RFC 3891).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sipws.dialog import DialogID
+from sipws.errors import ParseError
+from sipws.message import Replaces
+from sipws.session.machine import State
+from sipws.session.session import Session
+
+if TYPE_CHECKING:
+    from sipws.dialog import IUsages
+    from sipws.message import IncomingRequest
+
+__all__ = ["findReplaced"]
+
+_OVER = frozenset({State.CANCELLING, State.LEAVING, State.TERMINATING, State.TERMINATED})
+
+
+def findReplaced(usages: IUsages, request: IncomingRequest) -> Session | int | None:
+    """
+    Find the session that an INVITE is to take the place of (section 3).
+
+    @return: C{None}: none, it is an INVITE like any other.  The session.  Or the
+        status code to refuse the INVITE with.
+    """
+    if not request.hasHeader("Replaces"):
+        return None
+    try:
+        # "If more than one Replaces header field is present in an INVITE, or if a Replaces header field is
+        # present in a request other than INVITE, the UAS MUST reject the request with a 400 Bad Request
+        # response."
+        replaces = request.parseHeader("Replaces")
+    except ParseError:
+        return 400
+    session = _sessionOf(usages, replaces)
+    if session is None:
+        # "If no match is found, the UAS rejects the INVITE and returns a 481 Call/Transaction Does Not
+        # Exist response."
+        return 481
+    if session.state in _OVER:
+        # "If the Replaces header field matches a dialog which has already terminated, the UA SHOULD
+        # decline the request with a 603 Declined response."
+        return 603
+    if session.state == State.RINGING:
+        # "If the Replaces header field matches an early dialog that was not initiated by this UA, it
+        # returns a 481".
+        return 481
+    isEarly = session.state in (State.CALLING, State.EARLY)
+    # "If the flag is present, the UA rejects the request with a 486 Busy response."
+    return 486 if replaces.earlyOnly and not isEarly else session
+
+
+def _sessionOf(usages: IUsages, replaces: Replaces) -> Session | None:
+    dialog = usages.dialogs.find(DialogID.ofReplaces(replaces))
+    if dialog is None:
+        return None
+    return next((usage for usage in usages.members(dialog) if isinstance(usage, Session)), None)
