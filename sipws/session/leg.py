@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sipws.session.declining import declining
 from sipws.session.offeranswer import Event, Negotiation, State
 from sipws.session.values import Description
 
@@ -84,6 +85,21 @@ class Leg:
             self.negotiation.follow(Event.RECEIVE_ANSWER)
             self.isPreviewed = False
             self._note()
+
+    def decline(self) -> Description | None:
+        """
+        Answer the peer's offer, if one is open, with what takes nothing of it.
+
+        @return: That; C{None}: there is no offer, or it cannot be read, and came to nothing.
+        """
+        if self.negotiation.state != State.ASKED or self.remote is None:
+            return None
+        answer = declining(self.remote)
+        if answer is None:
+            self.withdraw()
+        else:
+            self.send(answer)
+        return answer
 
     def withdraw(self) -> None:
         """Take note that the offer that is open, if one is, came to nothing: what was agreed on holds."""

@@ -332,9 +332,10 @@ class Outgoing:
         return None if dialog is None else self._session.legOf(dialog)
 
     def sendAck(self) -> None:
-        """Acknowledge the 2xx, with nothing."""
-        if self._acknowledged is None:
-            self._transmitAck(self._session.leg, None)
+        """Acknowledge the 2xx, and take nothing of what it may offer."""
+        leg = self._session.leg
+        if self._acknowledged is None and leg is not None:
+            self._transmitAck(leg, leg.decline())
 
     def _acknowledge(self, answer: Description | None) -> None:
         """Acknowledge the 2xx: with that there is a session."""
@@ -386,7 +387,10 @@ class Outgoing:
         self._known.add(dialogID)
         dialog = leg.dialog
         self._session.legs.remove(leg)
-        self._sendAckWithin(dialog, None)
+        description = descriptionOf(response)
+        if description is not None and leg.negotiation.state == OfferState.NONE:
+            leg.receive(description)
+        self._sendAckWithin(dialog, leg.decline())
         sending = self._usages.sendWithin(dialog, "BYE")
         sending.result.addBoth(lambda _: self._usages.detach(dialog, self._session))
         self._session.emit("forked", response)

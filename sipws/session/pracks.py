@@ -107,9 +107,8 @@ def putBack(
         acknowledge(local)
 
     def reject(*_: object) -> None:
-        # RFC 6337 section 3.2: an offer in a response cannot be refused: the session is ended.
-        leg.withdraw()
-        acknowledge(None)
+        # An offer in a response cannot be refused: nothing of it is taken, and the session is ended.
+        acknowledge(leg.decline())
         session.hangUp(Termination(Cause.BAD_DESCRIPTION, "local"), "SIP;cause=488")
 
     session.put(Offer(response, description, accept, reject))
