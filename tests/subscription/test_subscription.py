@@ -182,6 +182,16 @@ class TestNotifies:
         assert stage.names() == ["notify"]
         stage.end()
 
+    def test_theTargetOfARefusedOneIsNotTaken(self) -> None:
+        stage = SubscriberStage(accept=["text/plain"])
+        stage.accept()
+        stage.notify()
+        contact = "Contact: <sip:bob@nowhere.invalid>"
+        assert stage.notify(body="<x/>", contact=contact).statusCode == 415
+        outcome(stage.subscription.refresh())
+        assert stage.take().requestURIText == "sip:bob@bob.invalid;transport=ws"
+        stage.end()
+
     def test_theTargetIsRefreshed(self) -> None:
         stage = active()
         stage.notify(contact="Contact: <sip:bob@elsewhere.invalid>")
@@ -208,7 +218,7 @@ class TestNotifies:
 
 class TestForks:
     def test_eachNotifierIsASubscriptionOfItsOwn(self) -> None:
-        stage = SubscriberStage()
+        stage = SubscriberStage(body="<filter/>", contentType="application/simple-filter+xml")
         others: list[Subscription] = []
         stage.subscription.on("fork", others.append)
         stage.subscription.on("fork", stage.listenTo)
@@ -224,11 +234,24 @@ class TestForks:
         outcome(other.refresh())
         request = stage.take()
         assert (request.toTag, request.cseq) == ("desk", stage.first.cseq + 1)
+        assert (request.body, request.contentType) == (b"<filter/>", "application/simple-filter+xml")
         stage.accept()
         assert stage.notify("terminated;reason=deactivated", fromTag="desk", cseq=9).statusCode == 200
         # The first alone is begun anew.
         assert other.state == State.ENDED
         assert stage.subscription.state == State.ACTIVE
+        stage.end()
+
+    def test_eachIsUnsubscribedWithTheUserAgent(self) -> None:
+        stage = SubscriberStage()
+        stage.subscription.on("fork", lambda _: None)
+        stage.accept()
+        stage.notify()
+        stage.notify(fromTag="desk")
+        stage.scene.ua.stop()
+        ends = [stage.take(), stage.take()]
+        assert {request.toTag for request in ends} == {"bob", "desk"}
+        assert [request.getHeader("Expires") for request in ends] == ["0", "0"]
         stage.end()
 
     def test_withoutAListenerTheyAreRefused(self) -> None:
@@ -275,6 +298,18 @@ class TestRefresh:
         stage = active()
         stage.notify("active;expires=100")
         stage.scene.clock.advance(68)
+        stage.take()
+        stage.end()
+
+    def test_butItIsNotLongerThanWasAskedFor(self) -> None:
+        """Section 4.1.2.1: "The received value [...] cannot be larger"."""
+        stage = active(expires=600)
+        outcome(stage.subscription.refresh())
+        stage.take()
+        stage.accept(9000)
+        stage.notify("active;expires=9000")
+        assert stage.subscription.granted == 600
+        stage.scene.clock.advance(550)
         stage.take()
         stage.end()
 
@@ -505,6 +540,37 @@ class TestTerminations:
         assert stage.scene.clock.seconds() > 3600
         stage.end()
 
+    def test_itLeavesItsDialog(self) -> None:
+        stage = active()
+        stage.notify("terminated;reason=noresource")
+        assert len(stage.scene.ua.usages.dialogs) == 0
+        assert stage.scene.restless() == []
+        stage.end()
+
+    def test_oneThatWasThereForSomeTimeIsNoFailureInARow(self) -> None:
+        stage = active()
+        for _ in range(5):
+            stage.scene.clock.advance(10)
+            stage.notify("terminated;reason=timeout")
+            assert stage.subscription.termination is not None
+            assert stage.subscription.termination.retryIn == 0
+            stage.scene.clock.advance(0)
+            stage.takeFirst()
+            stage.accept()
+            stage.notify()
+        stage.end()
+
+    def test_aNewOneMayBeTooBriefAgain(self) -> None:
+        stage = SubscriberStage(expires=60)
+        stage.answer(423, Min_Expires=600)
+        stage.takeFirst()
+        stage.answer(503, Retry_After=10)
+        stage.scene.clock.advance(10)
+        stage.takeFirst()
+        stage.answer(423, Min_Expires=1200)
+        assert stage.takeFirst().getHeader("Expires") == "1200"
+        stage.end()
+
     def test_byOption(self) -> None:
         stage = active(resubscribe=False)
         stage.notify("terminated;reason=deactivated")
@@ -687,6 +753,15 @@ class TestImplicit:
         other = Subscription.implicit(stage.scene.ua.usages, "refer;id=7", dialog=dialog, also=["refer"])
         stage.listenTo(other)
         return stage, other
+
+    def test_isEndedWithTheUserAgent(self) -> None:
+        stage, other = self.refer()
+        stage.notify("active;expires=60", event="refer")
+        stage.scene.ua.stop()
+        events = {stage.take().getHeader("Event") for _ in range(2)}
+        assert events == {"presence", "refer;id=7"}
+        stage.end()
+        assert other.state == State.ENDED
 
     def test_sharesADialog(self) -> None:
         stage, other = self.refer()
