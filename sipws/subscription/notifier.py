@@ -319,7 +319,11 @@ class Notifier(Emitter):
 
     def _sendAcceptance(self, occasion: Occasion) -> None:
         assert self.request is not None
-        headers = [("Expires", self.expires), *self._headers]
+        headers: list[tuple[str, object]] = [("Expires", self.expires), *self._headers]
+        packages = self.usages.configuration.allowEvents
+        if packages:
+            # Section 8.2.2: in the responses to requests that make dialogs.
+            headers.append(("Allow-Events", ", ".join(packages)))
         dialog, _ = self.usages.respond(self.request, 200, headers=headers, establish=self.dialog is None)
         self._settle()
         if self.dialog is None and dialog is not None:

@@ -201,7 +201,6 @@ class Subscriber(Emitter):
             self._sendWithin(self.expires)
 
     def _unsubscribe(self, occasion: Occasion) -> None:
-        self._timing.stop(Event.DUE, Event.EXPIRED)
         self._sendWithin(0)
 
     def _sendWithin(self, expires: int) -> None:

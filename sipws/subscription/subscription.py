@@ -95,6 +95,8 @@ class Subscription(Subscriber):
 
         @raise ValueError: The request cannot be as it is given.
         """
+        if self.expires < 0:
+            raise ValueError("a subscription lasts for no time, or longer")
         self._usages.allow("NOTIFY")
         self._build()
         self._usages.know(self._matches[0].package)

@@ -24,15 +24,17 @@ def _answerOptions(dispatcher: Dispatcher, request: IncomingRequest) -> object:
     and Supported header fields SHOULD be present in a 200 (OK) response to an
     OPTIONS request."
     """
-    return Reply(
-        200,
-        headers=[
-            ("Allow", dispatcher.allow()),
-            ("Accept", dispatcher.accept()),
-            ("Accept-Encoding", "identity"),
-            ("Supported", ", ".join(dispatcher.supported())),
-        ],
-    )
+    headers: list[tuple[str, object]] = [
+        ("Allow", dispatcher.allow()),
+        ("Accept", dispatcher.accept()),
+        ("Accept-Encoding", "identity"),
+        ("Supported", ", ".join(dispatcher.supported())),
+    ]
+    packages = dispatcher.identity.configuration.allowEvents
+    if packages:
+        # RFC 6665 section 8.2.2: it lists the packages that may be subscribed to here.
+        headers.append(("Allow-Events", ", ".join(packages)))
+    return Reply(200, headers=headers)
 
 
 def _acceptMessage(dispatcher: Dispatcher, request: IncomingRequest) -> object:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
+from sipws import Publication
+from sipws.dialog import Dialog
 from sipws.errors import LimitExceeded, SubscriptionError
 from sipws.message import IncomingRequest
-from sipws.subscription import Notifier, State
-from sipws.subscription.notifying import MAX_WAITING
+from sipws.subscription import Notifier, State, Subscription
+from sipws.subscription.notifying import MAX_WAITING, Notice, Notices
+from sipws.subscription.timing import Timing
 from tests.subscription.stages import NotifierStage
 from tests.ua.fakes import Scene, incoming, outcome
 
@@ -513,8 +518,50 @@ class TestImplicit:
         stage.end()
 
 
-def test_allowSaysThatSubscriptionsAreTaken() -> None:
-    stage = NotifierStage()
+def test_itIsSaidWhatMayBeSubscribedTo() -> None:
+    stage = NotifierStage(allowEvents=["presence", "dialog"])
     stage.scene.transport.receive(incoming("OPTIONS"))
-    assert "SUBSCRIBE" in stage.scene.transport.take().getHeaders("Allow")
+    response = stage.scene.transport.take()
+    assert "SUBSCRIBE" in response.getHeaders("Allow")
+    assert response.getHeaders("Allow-Events") == ["presence", "dialog"]
+    stage.subscribe()
+    stage.notifier.accept()
+    assert stage.response().getHeaders("Allow-Events") == ["presence", "dialog"]
+    stage.notice()
+    stage.end()
+
+
+def test_nothingIsLeftBehind() -> None:
+    """Nothing of ours outlives a subscription, or a publication."""
+    stage = NotifierStage()
+
+    def count() -> dict[type, int]:
+        gc.collect()
+        kinds = (Notifier, Notices, Notice, Timing, Dialog, Deferred, Subscription, Publication)
+        return {kind: sum(type(each) is kind for each in gc.get_objects()) for kind in kinds}
+
+    def turn(number: int) -> None:
+        stage.toTag = None
+        stage.subscribe(600, callID=f"call{number}")
+        stage.notifiers.pop().accept("x", "text/plain")
+        stage.response()
+        stage.notice()
+        stage.subscribe(0, within=True, callID=f"call{number}")
+        stage.response()
+        stage.notice()
+        stage.told.clear()
+        subscription = stage.scene.ua.subscribe("sip:bob@example.com", "presence")
+        stage.scene.transport.answer(stage.scene.transport.take(), 403)
+        assert subscription.state == State.ENDED
+        stage.scene.ua.publish("sip:bob@example.com", "presence", "x", "text/plain")
+        stage.scene.transport.answer(stage.scene.transport.take(), 403)
+
+    turn(0)
+    stage.scene.clock.advance(64)
+    before = count()
+    for number in range(1, 50):
+        turn(number)
+    stage.scene.clock.advance(64)
+    stage.out = None
+    assert count() == before
     stage.end()

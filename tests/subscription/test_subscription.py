@@ -104,6 +104,8 @@ class TestBeginning:
         scene = Scene()
         with pytest.raises(ValueError, match="pres ence"):
             scene.ua.subscribe(BOB, "pres ence")
+        with pytest.raises(ValueError, match="longer"):
+            scene.ua.subscribe(BOB, "presence", expires=-1)
         with pytest.raises(ValueError, match="Priority"):
             scene.ua.subscribe(BOB, "presence", headers=[("Priority", "a\r\nb")])
 
