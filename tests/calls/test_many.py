@@ -69,7 +69,7 @@ def test_leaveNothingBehind() -> None:
     for agent in (alice, bob):
         assert not list(agent.usages.dialogs)
         tables = agent.transactions
-        assert not (tables.ict or tables.nict or tables.ist or tables.nist)
+        assert not any((tables.ict, tables.nict, tables.ist, tables.nist))
     assert not world.server.transactions
     assert len(world.reactor.getDelayedCalls()) <= delayed
     assert ours() - before == Counter()
