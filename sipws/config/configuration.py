@@ -297,6 +297,11 @@ class Configuration:
     )
 
     # Calls.
+    rel100: str = option(
+        choice("none", "supported", "required"),
+        "Whether provisional responses may, or must, be acknowledged (RFC 3262).",
+        default="supported",
+    )
     sessionExpires: int = option(
         SESSION_INTERVAL,
         "After how long a call that is not refreshed ends (RFC 4028); 0: we ask for no such timer, and go "

@@ -22,6 +22,7 @@ class Where(Enum):
 
     ALL = "all"
     REGISTER = "REGISTER"
+    CALL = "INVITE, UPDATE, and the 2xx to these"
 
 
 @attrs.frozen
@@ -48,6 +49,11 @@ TABLE: Final = (
     # RFC 5627 section 4.4: "a UA SHOULD include a Supported header with the option tag "gruu" in
     # requests and responses it generates."
     OptionTag("gruu", Where.ALL, lambda configuration: configuration.gruu != "none"),
+    # RFC 3262 section 4.
+    OptionTag("100rel", Where.CALL, lambda configuration: configuration.rel100 != "none"),
+    # RFC 4028 section 5: "UACs that support the session timer extension [...] MUST include [it]", whether
+    # they ask for a timer or not.
+    OptionTag("timer", Where.CALL, lambda configuration: True),
 )
 
 

@@ -25,7 +25,6 @@ REFUSED = {
     "mediaConstraints": _MEDIA,
     "mediaHandlerFactory": _MEDIA,
     "noAnswerTimeout": _CALLS,
-    "rel100": _CALLS,
     "reliable": _CALLS,
     "replaces": _CALLS,
     "rtcpMuxPolicy": _MEDIA,

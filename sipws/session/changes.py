@@ -110,7 +110,7 @@ class Change:
         description = self._description
         session = self._session
         given = [*self._headers, *session.refresher.ask()]
-        headers = withSupported(session.usages.configuration.extraSupported, given)
+        headers = withSupported(session.usages.configuration, given)
         if description is not None:
             headers += description.disposition
             self._leg.send(description)

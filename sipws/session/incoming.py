@@ -168,11 +168,13 @@ class Incoming:
         if requires(self.request, RELIABLE):
             # RFC 3262 section 3: "The UAS MUST send any non-100 provisional response reliably".
             return True
-        if not supports(self.request, RELIABLE):
+        option = self._usages.configuration.rel100
+        if option == "none" or not supports(self.request, RELIABLE):
             if reliable:
-                raise ValueError("reliable: the peer does not support it (RFC 3262)")
+                whose = "rel100 is none" if option == "none" else "the peer does not support it"
+                raise ValueError(f"reliable: {whose} (RFC 3262)")
             return False
-        return description is not None if reliable is None else reliable
+        return (description is not None or option == "required") if reliable is None else reliable
 
     def _checkDescription(self, description: Description, *, isReliable: bool) -> None:
         state = self._negotiation.state
@@ -360,7 +362,7 @@ class Incoming:
             headers = [*headers, *description.disposition]
         further = declared(self._usages.configuration.infoPackages)
         headers = [*headers, *self._session.refresher.answer(self.request), *further]
-        headers = withSupported(self._usages.configuration.extraSupported, headers)
+        headers = withSupported(self._usages.configuration, headers)
         response = self._respond(200, None, headers, description)
         if response is None:
             return

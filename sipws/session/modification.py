@@ -255,7 +255,7 @@ class Modification:
             request,
             200,
             None,
-            withSupported(usages.configuration.extraSupported, given),
+            withSupported(usages.configuration, given),
             b"" if local is None else local.body,
             None if local is None else local.contentType,
         )

@@ -28,7 +28,7 @@ from sipws.session.offeranswer import Negotiation
 from sipws.session.offeranswer import State as OfferState
 from sipws.session.pracks import Pracks, putBack
 from sipws.session.redirects import TargetSet
-from sipws.session.tags import isReliable, withSupported
+from sipws.session.tags import isReliable, required, withSupported
 from sipws.session.values import Cause, Description, Termination, descriptionOf
 
 if TYPE_CHECKING:
@@ -98,12 +98,13 @@ class Outgoing:
     def _build(self, target: URI | str, headers: Headers) -> OutgoingRequest:
         description = self._invitation.description
         disposition = [] if description is None else description.disposition
-        further = [*self._session.refresher.ask(), *declared(self._usages.configuration.infoPackages)]
+        options = self._usages.configuration
+        further = [*self._session.refresher.ask(), *declared(options.infoPackages), *required(options)]
         given = [*headers, *disposition, *further]
         return self._usages.build(
             "INVITE",
             target,
-            withSupported(self._usages.configuration.extraSupported, given),
+            withSupported(self._usages.configuration, given),
             b"" if description is None else description.body,
             None if description is None else description.contentType,
         )

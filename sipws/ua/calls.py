@@ -12,7 +12,7 @@ from sipws.session import SDP, Description, Incoming, Invitation, Outgoing, Sess
 from sipws.session.references import replacesOf
 from sipws.session.refresher import refuseTimer
 from sipws.session.replacing import findReplaced
-from sipws.session.tags import OPTION_TAGS, REPLACES
+from sipws.session.tags import OPTION_TAGS, REPLACES, refuseUnable
 from sipws.ua.newcomer import Newcomer
 from sipws.ua.waiting import checkDeadline
 
@@ -91,7 +91,7 @@ def _replaces(session: Session | None) -> list[tuple[str, object]]:
 
 
 def _receive(usages: Usages, request: IncomingRequest) -> None:
-    if refuseTimer(usages, request):
+    if refuseUnable(usages, request) or refuseTimer(usages, request):
         return
     replaced = findReplaced(usages, request)
     if isinstance(replaced, int):

@@ -69,11 +69,14 @@ class Capabilities:
 
     def supported(self) -> Collection[str]:
         """Give the option tags that are supported, in lower case."""
-        tags = [tag.lower() for tag in supportedTags(self.identity.configuration, Where.ALL)]
-        if self.usages is not None:
-            tags += self.usages.optionTags
-        tags += (tag for newcomer in self._welcomed() for tag in newcomer.optionTags)
-        return list(dict.fromkeys(tags))
+        options = self.identity.configuration
+        tags = [*supportedTags(options, Where.ALL)]
+        further = [] if self.usages is None else [*self.usages.optionTags]
+        further += (tag for newcomer in self._welcomed() for tag in newcomer.optionTags)
+        if further:
+            on = supportedTags(options, Where.CALL)
+            tags += (tag for tag in further if tag in on)
+        return list(dict.fromkeys(tag.lower() for tag in tags))
 
     def date(self) -> str:
         """Give the value of Date (RFC 3261 section 20.17): now."""

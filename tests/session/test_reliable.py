@@ -328,3 +328,60 @@ def test_bothTogether() -> None:
     assert caller.remoteDescription is not None
     assert caller.remoteDescription.body == b"second answer"
     pair.finish()
+
+
+class TestOption:
+    """C{rel100} of the configuration: who supports them, and who must."""
+
+    @pytest.mark.parametrize(
+        ("option", "supported", "required"),
+        [
+            ("none", ["timer"], []),
+            ("supported", ["100rel", "timer"], []),
+            ("required", ["100rel", "timer"], ["100rel"]),
+        ],
+    )
+    def test_theInviteSaysSo(self, option: str, supported: list[str], required: list[str]) -> None:
+        lone = Lone(rel100=option)
+        lone.party.call()
+        invite = lone.take()
+        assert sorted(invite.getHeaders("Supported")) == supported
+        assert invite.getHeaders("Require") == required
+        lone.answer(invite, 486)
+        lone.finish()
+
+    def test_withNoneTheyCannotBeRequired(self) -> None:
+        # RFC 3262 section 3: "If the UAS is unwilling to do so, it MUST reject [it] with a 420".
+        lone = Lone(rel100="none")
+        lone.receive("INVITE", REQUIRED, body=OFFER)
+        response = lone.take()
+        assert (response.statusCode, response.getHeader("Unsupported")) == (420, "100rel")
+        assert not lone.party.sessions
+        lone.finish()
+
+    def test_withNoneTheyAreNotMade(self) -> None:
+        lone = Lone(rel100="none")
+        lone.receive("INVITE", SUPPORTED, body=OFFER)
+        assert outcome(lone.party.session.progress(183, body=ANSWER)) == [True]
+        assert not lone.take().hasHeader("RSeq")
+        with pytest.raises(ValueError, match="rel100 is none"):
+            lone.party.session.progress(reliable=True)
+        lone.finish()
+
+    def test_whereTheyAreRequiredWhoCannotIsRefused(self) -> None:
+        # RFC 3261 section 21.4.16.
+        lone = Lone(rel100="required")
+        lone.receive("INVITE", body=OFFER)
+        response = lone.take()
+        assert (response.statusCode, response.getHeader("Require")) == (421, "100rel")
+        assert not lone.party.sessions
+        lone.finish()
+
+    def test_whereTheyAreRequiredAllAre(self) -> None:
+        lone = Lone(rel100="required")
+        lone.receive("INVITE", SUPPORTED, body=OFFER)
+        lone.party.session.progress()
+        response = lone.take()
+        assert response.hasHeader("RSeq")
+        prack(lone, response)
+        lone.finish()

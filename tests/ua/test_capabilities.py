@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from sipws.config.optiontags import REGISTERED, TABLE, Where, supportedTags
 from sipws.message import OutgoingResponse
 from sipws.ua import Reply
+from tests.config.test_configuration import configure
 from tests.conftest import FlushLoggedErrors
 from tests.ua.fakes import ALICE, BOB, Scene, incoming, outcome
 from tests.ua.test_registration import Registrar
@@ -147,4 +149,43 @@ class TestSupported:
         scene = connected(gruu="public", instanceId="7ac1ed8c-94ad-4a5f-8a87-ce2fbbbcc96f")
         assert receive(scene, "MESSAGE").getHeaders("Supported") == ["gruu"]
         assert receive(scene, "MESSAGE", ALICE, "Require: gruu", branch="z9hG4bK2").statusCode == 200
+        scene.clock.advance(64)
+
+
+class TestTable:
+    """Which configuration switches on which option tag."""
+
+    INSTANCE = "7ac1ed8c-94ad-4a5f-8a87-ce2fbbbcc96f"
+
+    @pytest.mark.parametrize(
+        ("options", "where", "tags"),
+        [
+            ({}, Where.ALL, ()),
+            ({}, Where.REGISTER, ("path",)),
+            ({"instanceId": INSTANCE}, Where.REGISTER, ("path", "outbound")),
+            (
+                {"instanceId": INSTANCE, "gruu": "temporary", "extraSupported": ["ice", "gruu"]},
+                Where.REGISTER,
+                ("path", "outbound", "gruu", "ice"),
+            ),
+            ({"extraSupported": ["ice"]}, Where.ALL, ("ice",)),
+        ],
+    )
+    def test_isFollowed(self, options: Any, where: Where, tags: tuple[str, ...]) -> None:
+        assert supportedTags(configure(**options), where) == tags
+
+    def test_callsHaveTheirs(self) -> None:
+        on, off = (set(supportedTags(configure(rel100=rel), Where.CALL)) for rel in ("supported", "none"))
+        assert on - off == {"100rel"}
+        assert "timer" in off
+
+    def test_eachTagIsRegistered(self) -> None:
+        assert {row.tag for row in TABLE} <= REGISTERED
+
+    def test_onlyWhoTakesCallsSupportsWhatIsForCalls(self) -> None:
+        scene = connected()
+        assert not receive(scene, "OPTIONS").getHeaders("Supported")
+        scene.ua.on("invite", lambda session: None)
+        tags = set(receive(scene, "OPTIONS", branch="z9hG4bK2").getHeaders("Supported"))
+        assert tags == set(supportedTags(scene.ua.configuration, Where.CALL))
         scene.clock.advance(64)
