@@ -22,6 +22,7 @@ import sipws
 from sipws.cli import main
 from sipws.cli.status import ExitStatus
 from sipws.config import Configuration
+from sipws.config.optiontags import TABLE
 from sipws.config.refused import REFUSED
 from sipws.counters import Counters
 from sipws.dialog import DIALOG
@@ -70,6 +71,12 @@ def optionsOfConfiguration(argument: str) -> str:
         default = "" if row.default is None else literal(_toml(row.default))
         rows.append([literal(row.name), kind, default, row.doc])
     return listTable(["Option", "Takes", "Default", "What it is for"], rows, "24 24 14 38")
+
+
+def optionTags(argument: str) -> str:
+    """List the option tags, and what switches them on."""
+    rows = [[literal(row.tag), row.where.value, row.when] for row in TABLE]
+    return listTable(["Option tag", "Where it stands", "When"], rows, "20 45 35")
 
 
 def _toml(value: object) -> str:
@@ -223,6 +230,7 @@ def exports(argument: str) -> str:
 
 DIRECTIVES: dict[str, Callable[[str], str]] = {
     "sipws-options": optionsOfConfiguration,
+    "sipws-option-tags": optionTags,
     "sipws-refused": refusedOptions,
     "sipws-events": eventsOfUserAgent,
     "sipws-counters": countersOfUserAgent,

@@ -20,7 +20,7 @@ __all__ = ["REGISTERED", "TABLE", "OptionTag", "Where", "supportedTags"]
 class Where(Enum):
     """Which messages an option tag stands in."""
 
-    ALL = "all"
+    ALL = "all requests, and responses to them"
     REGISTER = "REGISTER"
     CALL = "INVITE, UPDATE, and the 2xx to these"
 
@@ -32,28 +32,37 @@ class OptionTag:
 
     @ivar tag: The option tag.
     @ivar where: The messages whose Supported has it.
+    @ivar when: Which option switches it on, in words.
     @ivar isOn: Says whether a configuration switches it on.
     """
 
     tag: str
     where: Where
+    when: str
     isOn: Callable[[Configuration], bool]
 
 
 #: What switches on what.
 TABLE: Final = (
     # RFC 3327 section 5.1: "The UA SHOULD include the option tag "path"".
-    OptionTag("path", Where.REGISTER, lambda configuration: True),
+    OptionTag("path", Where.REGISTER, "always", lambda configuration: True),
     # RFC 5626 section 4.2.1.
-    OptionTag("outbound", Where.REGISTER, lambda configuration: configuration.instanceId is not None),
+    OptionTag(
+        "outbound",
+        Where.REGISTER,
+        "with instanceId",
+        lambda configuration: configuration.instanceId is not None,
+    ),
     # RFC 5627 section 4.4: "a UA SHOULD include a Supported header with the option tag "gruu" in
     # requests and responses it generates."
-    OptionTag("gruu", Where.ALL, lambda configuration: configuration.gruu != "none"),
+    OptionTag("gruu", Where.ALL, "with gruu", lambda configuration: configuration.gruu != "none"),
     # RFC 3262 section 4.
-    OptionTag("100rel", Where.CALL, lambda configuration: configuration.rel100 != "none"),
+    OptionTag(
+        "100rel", Where.CALL, "unless rel100 is none", lambda configuration: configuration.rel100 != "none"
+    ),
     # RFC 4028 section 5: "UACs that support the session timer extension [...] MUST include [it]", whether
     # they ask for a timer or not.
-    OptionTag("timer", Where.CALL, lambda configuration: True),
+    OptionTag("timer", Where.CALL, "always", lambda configuration: True),
 )
 
 
