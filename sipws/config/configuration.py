@@ -297,6 +297,11 @@ class Configuration:
     )
 
     # Calls.
+    replaces: str = option(
+        choice("none", "supported"),
+        "Whether calls that come in may take the place of others (RFC 3891).",
+        default="supported",
+    )
     rel100: str = option(
         choice("none", "supported", "required"),
         "Whether provisional responses may, or must, be acknowledged (RFC 3262).",

@@ -60,9 +60,17 @@ TABLE: Final = (
     OptionTag(
         "100rel", Where.CALL, "unless rel100 is none", lambda configuration: configuration.rel100 != "none"
     ),
-    # RFC 4028 section 5: "UACs that support the session timer extension [...] MUST include [it]", whether
-    # they ask for a timer or not.
+    # RFC 4028 section 7.1: "It MUST do so even if the UAC is not requesting usage of the session timer".
     OptionTag("timer", Where.CALL, "always", lambda configuration: True),
+    # RFC 3891 section 6.2.
+    OptionTag(
+        "replaces",
+        Where.CALL,
+        "unless replaces is none",
+        lambda configuration: configuration.replaces != "none",
+    ),
+    # RFC 4488 section 4.
+    OptionTag("norefersub", Where.CALL, "always", lambda configuration: True),
 )
 
 

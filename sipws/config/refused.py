@@ -26,7 +26,6 @@ REFUSED = {
     "mediaHandlerFactory": _MEDIA,
     "noAnswerTimeout": _CALLS,
     "reliable": _CALLS,
-    "replaces": _CALLS,
     "rtcpMuxPolicy": _MEDIA,
     "stunServers": _MEDIA,
     "turnServers": _MEDIA,

@@ -93,7 +93,8 @@ def _replaces(session: Session | None) -> list[tuple[str, object]]:
 def _receive(usages: Usages, request: IncomingRequest) -> None:
     if refuseUnable(usages, request) or refuseTimer(usages, request):
         return
-    replaced = findReplaced(usages, request)
+    # Whoever does not know of Replaces takes no notice of it, unless it is required: that is a 420.
+    replaced = None if usages.configuration.replaces == "none" else findReplaced(usages, request)
     if isinstance(replaced, int):
         usages.respond(request, replaced)
         return

@@ -247,6 +247,23 @@ class TestReplaces:
         lone.within("ACK", 1)
         lone.finish()
 
+    def test_byOptionNothingIs(self) -> None:
+        lone, old = called(replaces="none")
+        self.ring(lone, self.replacing(old))
+        new = lone.party.session
+        assert new is not old
+        assert new.replaces is None
+        new.accept(ANSWER)
+        assert lone.sent() == ["200 INVITE"]
+        lone.within("ACK", 1)
+        assert old.state == "confirmed"
+        # Whoever insists is told so.
+        headers = (self.replacing(old), "Require: replaces")
+        lone.receive("INVITE", *headers, body=OFFER, callID="third", branch="z9hG4bKthird")
+        refusal = lone.take()
+        assert (refusal.statusCode, refusal.getHeader("Unsupported")) == (420, "replaces")
+        lone.finish()
+
     def test_aRefusalLeavesItAlone(self) -> None:
         lone, old = called()
         self.ring(lone, self.replacing(old))

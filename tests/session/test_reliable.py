@@ -335,17 +335,13 @@ class TestOption:
 
     @pytest.mark.parametrize(
         ("option", "supported", "required"),
-        [
-            ("none", ["timer"], []),
-            ("supported", ["100rel", "timer"], []),
-            ("required", ["100rel", "timer"], ["100rel"]),
-        ],
+        [("none", False, []), ("supported", True, []), ("required", True, ["100rel"])],
     )
-    def test_theInviteSaysSo(self, option: str, supported: list[str], required: list[str]) -> None:
+    def test_theInviteSaysSo(self, option: str, supported: bool, required: list[str]) -> None:
         lone = Lone(rel100=option)
         lone.party.call()
         invite = lone.take()
-        assert sorted(invite.getHeaders("Supported")) == supported
+        assert ("100rel" in invite.getHeaders("Supported")) is supported
         assert invite.getHeaders("Require") == required
         lone.answer(invite, 486)
         lone.finish()

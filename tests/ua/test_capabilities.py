@@ -174,10 +174,13 @@ class TestTable:
     def test_isFollowed(self, options: Any, where: Where, tags: tuple[str, ...]) -> None:
         assert supportedTags(configure(**options), where) == tags
 
-    def test_callsHaveTheirs(self) -> None:
-        on, off = (set(supportedTags(configure(rel100=rel), Where.CALL)) for rel in ("supported", "none"))
-        assert on - off == {"100rel"}
-        assert "timer" in off
+    @pytest.mark.parametrize(("option", "tag"), [("rel100", "100rel"), ("replaces", "replaces")])
+    def test_callsHaveTheirs(self, option: str, tag: str) -> None:
+        on, off = (
+            set(supportedTags(configure(**{option: value}), Where.CALL)) for value in ("supported", "none")
+        )
+        assert on - off == {tag}
+        assert {"timer", "norefersub"} <= off
 
     def test_eachTagIsRegistered(self) -> None:
         assert {row.tag for row in TABLE} <= REGISTERED
