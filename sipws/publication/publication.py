@@ -12,7 +12,15 @@ from twisted.internet.defer import Deferred, fail, succeed
 from sipws.emitter import Emitter, loggerFor
 from sipws.errors import PublicationError, SIPError
 from sipws.publication.machine import ARROWS, Action, Event, State
-from sipws.refreshing import deltaSeconds, isRefusal, minExpires, refreshDelay, retryAfter, retryDelay
+from sipws.refreshing import (
+    MAX_REFRESH,
+    deltaSeconds,
+    isRefusal,
+    minExpires,
+    refreshDelay,
+    retryAfter,
+    retryDelay,
+)
 from sipws.waiters import Waiters
 
 if TYPE_CHECKING:
@@ -264,13 +272,14 @@ class Publication(Emitter):
 
     def _retryDelay(self, response: IncomingResponse | None) -> float:
         options = self._usages.configuration
-        return retryDelay(
+        delay = retryDelay(
             self._failures,
             options.registerRetryMinInterval,
             options.registerRetryMaxInterval,
             self._usages.random,
-            after=retryAfter(response),
         )
+        # Section 9: "the publication source is required to wait until sending another PUBLISH request."
+        return max(delay, min(retryAfter(response) or 0, MAX_REFRESH))
 
     def _tellPublished(self, response: IncomingResponse | None, reason: str) -> None:
         # Whoever hears of it may have newer state at once, which nobody has waited for yet.

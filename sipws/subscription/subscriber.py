@@ -97,6 +97,8 @@ class Subscriber(Emitter):
         self.granted = 0
         self.notification: Notification | None = None
         self.termination: Termination | None = None
+        # The number of the last NOTIFY.
+        self._lastCSeq: int | None = None
         # The SUBSCRIBE that is out; and the request that NOTIFYs of new dialogs follow, with its last CSeq.
         self._sending: ISending | None = None
         self._origin: ISending | None = None

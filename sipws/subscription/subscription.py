@@ -74,6 +74,7 @@ class Subscription(Subscriber):
         self = cls(usages, "", event, resubscribe=False)
         self._matches = (*self._matches, *map(EventHeader.parse, also))
         self._isKept = False
+        self._hasAccepted = True
         self.state = State.NOTIFY_WAIT
         usages.allow("NOTIFY")
         usages.know(self._matches[0].package)
@@ -170,6 +171,9 @@ class Subscription(Subscriber):
             return self._enter(notification)
         if self.dialog.id != DialogID.ofRequest(request):
             return self._fork(notification)
+        if request.cseq == self._lastCSeq:
+            # RFC 3261 section 12.2.1.1: numbers are "strictly monotonically increasing": it was told of.
+            return 200
         # Section 4.1.3: "subscribers MUST NOT wait for a user response before returning a final
         # response": the NOTIFY is answered before anybody is told.
         _, response = self._usages.respond(request, 200)
@@ -261,6 +265,7 @@ class Subscription(Subscriber):
 
     def _notified(self, notification: Notification) -> None:
         self.notification = notification
+        self._lastCSeq = notification.request.cseq
         self._timing.stop(Event.TIMER_N)
         self._grant(notification.expires)
         self._feed(eventOfNotification(notification), ofNotification(notification))

@@ -331,12 +331,12 @@ class TestFailures:
     def test_retryAfterIsHeeded(self, statusCode: int) -> None:
         stage = Stage()
         published = outcome(stage.publication.whenPublished())
-        stage.answer(statusCode, Retry_After=120)
+        stage.answer(statusCode, Retry_After=4000)
         (error,) = published
         assert isinstance(error, PublicationError)
-        assert error.retryIn == 120
+        assert error.retryIn == 4000
         stage.publication.update("newer")
-        stage.scene.clock.advance(119)
+        stage.scene.clock.advance(3999)
         assert not stage.scene.transport.sent
         stage.scene.clock.advance(1)
         assert stage.take().body == b"newer"

@@ -177,11 +177,13 @@ class TestNotifies:
         assert stage.names() == []
         stage.end()
 
-    def test_aRetransmissionIsToldOfOnce(self) -> None:
-        stage = active()
-        stage.notify(cseq=5, branch="z9hG4bKsame")
-        stage.scene.transport.sent = []
-        assert stage.names() == ["notify"]
+    @pytest.mark.parametrize("branch", ["z9hG4bKsame", "z9hG4bKother"])
+    def test_aDuplicateIsAnsweredAndToldOfOnce(self, branch: str) -> None:
+        stage = SubscriberStage()
+        for cseq in (5, 6):
+            stage.notify(cseq=cseq, branch="z9hG4bKsame")
+            assert stage.notify(cseq=cseq, branch=branch).statusCode == 200
+            assert stage.names() == ["notify"]
         stage.end()
 
     def test_theTargetOfARefusedOneIsNotTaken(self) -> None:
