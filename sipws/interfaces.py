@@ -59,7 +59,8 @@ class ITransportConfiguration(Interface):
 
     Beside these, L{sipws.message.sanity.sanityCheck} applies the rules that
     need a user agent's identity only where the configuration has it:
-    C{viaHost} (our sent-by) and C{sipjsId} (the prefix of our Call-IDs).
+    C{viaHost} (our sent-by) and C{sipjsId} (the prefix of our Call-IDs).  One
+    that is a proxy, whose responses have several Vias, says so with C{isProxy}.
     """
 
     traceSip: bool = Attribute("Whether every message is logged, without its secrets.")

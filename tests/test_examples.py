@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from twisted.internet.defer import ensureDeferred
 
-from examples import echobot, monitor, presencewatcher, send, voicemaillight
-from sipws import IncomingRequest
+from examples import echobot, monitor, ownstack, presencewatcher, send, voicemaillight
+from sipws import IncomingRequest, OutgoingRequest, Transport, WsServer
+from sipws.transaction import NonInviteClientTransaction
 from tests.inmemory import SERVER, World
 
 
@@ -98,3 +101,40 @@ def test_voicemaillightShowsWhatWaits(capsys: pytest.CaptureFixture[str]) -> Non
     world.network.advance(1)
     assert not light.isOn
     assert capsys.readouterr().out == "* 2 new, 8 old\n. no messages\n"
+
+
+def test_ownstackAsksAndAnswers(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World()
+    alice = world.start("alice")
+
+    world.resultOf(ownstack.main(world.reactor, SERVER, "sip:me@localhost", "sip:alice@localhost"))
+    assert capsys.readouterr().out == "200 OK\n"
+
+    stack = ownstack.OwnStack("sip:me@localhost", world.reactor)
+    Transport(stack, WsServer(SERVER), world.reactor)
+    world.network.advance(0)
+    transport: Any = stack.transport
+    register = OutgoingRequest(
+        "REGISTER",
+        "sip:localhost",
+        [
+            ("Via", "SIP/2.0/WS own.invalid;branch=z9hG4bKregister"),
+            ("Max-Forwards", 70),
+            ("From", "<sip:me@localhost>;tag=1"),
+            ("To", "<sip:me@localhost>"),
+            ("Call-ID", "register"),
+            ("CSeq", "1 REGISTER"),
+            ("Contact", "<sip:me@own.invalid;transport=ws>;expires=600"),
+        ],
+    )
+    sent = NonInviteClientTransaction(register, transport, stack.transactions).start()
+    assert world.resultOf(sent).statusCode == 200
+    assert world.resultOf(alice.options("me")).statusCode == 200
+    assert world.resultOf(alice.message("me", "hello")).statusCode == 405
+
+    world.resultOf(world.server.stop())
+    world.network.refuse()
+    asked = stack.ask("sip:alice@localhost")
+    asked.addErrback(lambda failure: None)
+    world.network.advance(40)
+    assert not transport.connected

@@ -215,8 +215,12 @@ def checkSingleVia(response: IncomingResponse, ua: Any) -> str | None:
     """
     RFC 3261 section 8.1.3.3: "If more than one Via header field value is present
     in a response, the UAC SHOULD discard the message."
+
+    A proxy's responses have those of whoever it has asked for (section 16.7, step 3).
     """
-    return "more than one Via" if response.hasMoreVias else None
+    if not response.hasMoreVias or getattr(ua.configuration, "isProxy", False):
+        return None
+    return "more than one Via"
 
 
 def checkSentBy(response: IncomingResponse, ua: Any) -> str | None:
