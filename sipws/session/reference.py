@@ -4,7 +4,7 @@ L{Reference}: a REFER of the peer's, and what is told of it (RFC 3515).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred
 
@@ -12,7 +12,7 @@ from sipws.errors import ParseError, WrongMoment
 from sipws.session.outgoing import Invitation, Outgoing
 from sipws.session.references import SIPFRAG, Outline
 from sipws.session.tags import NOREFERSUB, REPLACES, supports
-from sipws.session.values import SDP, Description
+from sipws.session.values import SDP, Cause, Description
 from sipws.subscription import Notifier
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ __all__ = ["Reference"]
 
 #: For how long the referrer is told, unless it asks for more, in seconds: as long as calls ring.
 _EXPIRES = 180
+
+
+#: What stands for the response where there was none: 503 is what section 2.4.5 has for a failure.
+_UNANSWERED: Final = {Cause.NO_ANSWER: 487, Cause.CANCELLED: 487, Cause.TIMEOUT: 408}
 
 
 class Reference:
@@ -166,8 +170,7 @@ class Reference:
         if response is not None:
             self.notify(response.statusCode, response.reasonPhrase)
         else:
-            # Section 2.4.5: "SIP/2.0 503 Service Unavailable" where it failed without one.
-            self.notify(503)
+            self.notify(_UNANSWERED.get(error.cause, 503))
 
     def _isUnwanted(self) -> bool:
         """Say whether the peer wants to be told nothing (RFC 4488)."""
