@@ -74,7 +74,7 @@ class OwnStack:
         known = self.transactions.matchRequest(request)
         if known is not None:
             known.receiveRequest(request)
-        elif request.method != "ACK":
+        elif request.method != "ACK" and request.transport is not None:
             transaction = NonInviteServerTransaction(request, request.transport, self.transactions)
             statusCode = 200 if request.method == "OPTIONS" else 405
             transaction.respond(OutgoingResponse(request, statusCode, toTag=token_hex(8)))
