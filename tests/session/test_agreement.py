@@ -6,6 +6,7 @@ peer's, and where one waits for an answer the other is to give it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from random import Random
 from typing import Any
@@ -62,10 +63,9 @@ class Bargain:
             session = party.call(target, self.description())
             session.on("offer", self.answer)
             self.pair.pump()
+        actions: list[Callable[[], object]] = [self.respond, self.change, self.pair.pump, self.wait]
         for _ in range(120):
-            (action,) = self.random.choices(
-                [self.respond, self.change, self.pair.pump, self.wait], (4, 6, 8, 3)
-            )
+            (action,) = self.random.choices(actions, (4, 6, 8, 3))
             action()
         self.pair.pump()
         self.pair.wait(60)
