@@ -77,8 +77,8 @@ class Bargain:
     def respond(self) -> None:
         session = self.session()
         if session.state == State.RINGING:
-            answer = self.random.choice([session.accept, lambda body: session.progress(183, body=body)])
-            self.quietly(answer(self.description()))
+            isLast, body = self.random.choice([True, False]), self.description()
+            self.quietly(session.accept(body) if isLast else session.progress(183, body=body))
 
     def change(self) -> None:
         session = self.session()
