@@ -1,6 +1,6 @@
 """
 Calls between two user agents of ours through a real Kamailio: from C{ws} to
-C{wss}, held, resumed and ended; and what becomes of one when Kamailio is killed.
+C{wss}, held, resumed, transferred and ended; and what becomes of one when Kamailio is killed.
 """
 
 from __future__ import annotations
@@ -59,11 +59,6 @@ async def call(agents: Agents, **options: Any) -> Call:
     return Call(alice, bob, caller, callee)
 
 
-def directed(direction: str) -> str:
-    """Describe audio that goes this way."""
-    return SDP.replace("sendrecv", direction)
-
-
 def remote(session: Session) -> bytes:
     """Give the peer's description."""
     assert session.remoteDescription is not None
@@ -75,20 +70,36 @@ WHO = pytest.mark.parametrize("whoActs", ["caller", "callee"])
 
 @WHO
 @pytest_twisted.ensureDeferred
-async def test_aCallIsHeldResumedAndEnded(agents: Agents, whoActs: str) -> None:
+async def test_aCallIsHeldResumedTransferredAndEnded(agents: Agents, whoActs: str) -> None:
     made = await call(agents)
     ours, theirs = made.both() if whoActs == "caller" else made.both()[::-1]
-    theirs.on("offer", lambda offer: offer.accept(SDP.replace("sendrecv", "recvonly")))
+    dave, _ = await agents.registered("dave", "wss")
+    called: DeferredQueue[Session] = DeferredQueue()
+    dave.on("invite", called.put)
+    heard: list[str] = []
+    for event in ("hold", "resume"):
+        theirs.on(event, lambda by, event=event: heard.append(f"{event} by {by}"))
+    followed: list[Session] = []
+    theirs.on("refer", lambda reference: followed.append(reference.follow(SDP)))
 
-    assert (await within(ours.reinvite(directed("sendonly")))).statusCode == 200
+    assert (await within(ours.hold())).statusCode == 200
     assert b"a=sendonly" in remote(theirs)
     assert b"a=recvonly" in remote(ours)
-    assert (await within(ours.reinvite(SDP))).statusCode == 200
+    assert (await within(ours.resume())).statusCode == 200
     assert b"a=sendrecv" in remote(theirs)
+    assert heard == ["hold by remote", "resume by remote"]
 
+    referral = ours.refer("sip:dave@example.test")
+    last: Session = await within(called.get())
+    await within(last.accept(SDP))
+    assert (await within(referral.whenCompleted())).statusCode == 200
     assert (await within(ours.bye())).by == "local"
     assert (await within(theirs.whenTerminated())).by == "remote"
-    for agent in (made.alice, made.bob):
+
+    [transferred] = followed
+    assert (await within(last.bye())).by == "local"
+    assert (await within(transferred.whenTerminated())).by == "remote"
+    for agent in (made.alice, made.bob, dave):
         assert not list(agent.usages.dialogs)
 
 
