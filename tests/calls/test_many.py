@@ -30,9 +30,9 @@ def ours() -> Counter[str]:
     """Count the objects of each of our classes, without what is garbage."""
     gc.collect()
     kinds = (type(thing) for thing in gc.get_objects())
-    return Counter(
-        f"{kind.__module__}.{kind.__qualname__}" for kind in kinds if kind.__module__[:6] == "sipws."
-    )
+    # There are classes of others whose module is no text.
+    names = (f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
+    return Counter(name for name in names if name.startswith("sipws."))
 
 
 def spend(world: World, caller: Caller, count: int) -> float:

@@ -668,6 +668,17 @@ class TestConnections:
         assert stage.names() == ["refresh", "notify"]
         stage.end()
 
+    def test_itIsToldOnceHoweverOftenTheConnectionWasLost(self) -> None:
+        stage = active()
+        for _ in range(3):
+            stage.scene.transport.lose()
+            stage.scene.transport.open()
+            stage.take()
+            stage.accept()
+            stage.notify()
+        assert stage.names() == ["refresh", "notify"] * 3
+        stage.end()
+
     def test_aRefreshThatWasOutIsSentAgain(self) -> None:
         stage = active()
         outcome(stage.subscription.refresh())
@@ -801,6 +812,25 @@ class TestImplicit:
         assert other.dialog is not None
         other.dialog.end()
         assert other.state == State.ENDED
+        stage.end()
+
+    def test_goesOnFromTheNumberOfItsRequest(self) -> None:
+        """Also where that was challenged, and has another now."""
+        scene = Scene(contactName="me", viaHost="own.invalid", password="secret")
+        scene.connect()
+        usages = scene.ua.usages
+        sending = usages.send(usages.build("REFER", BOB, [("Refer-To", "<sip:carol@example.com>")]))
+        outcome(sending.result)
+        other = Subscription.implicit(usages, "refer", sending=sending)
+        challenge = ("WWW-Authenticate", 'Digest realm="example.com", nonce="abc"')
+        scene.transport.answer(scene.transport.take(), 401, [challenge])
+        stage = SubscriberStage(scene=scene, connected=False)
+        stage.first = scene.transport.take()
+        assert (stage.first.method, stage.first.cseq) == ("REFER", 2)
+        stage.notify("active;expires=60", event="refer")
+        scene.transport.takeAll()
+        outcome(other.refresh())
+        assert stage.take().cseq == 3
         stage.end()
 
     def test_makesADialog(self) -> None:
