@@ -7,10 +7,51 @@ from typing import Any
 import pytest
 from twisted.internet.defer import ensureDeferred
 
-from examples import echobot, monitor, ownstack, presencewatcher, send, voicemaillight
-from sipws import IncomingRequest, OutgoingRequest, Transport, WsServer
+from examples import (
+    autoanswer,
+    clicktodial,
+    echobot,
+    monitor,
+    ownstack,
+    presencewatcher,
+    send,
+    transfer,
+    voicemaillight,
+)
+from sipws import IncomingRequest, OutgoingRequest, Session, SessionFailed, Transport, UserAgent, WsServer
+from sipws.session.holding import directions
+from sipws.session.machine import State
+from sipws.testing import CannedDescriptions
 from sipws.transaction import NonInviteClientTransaction
 from tests.inmemory import SERVER, World
+
+
+class Phone:
+    """Somebody who accepts calls, and does what he is referred to."""
+
+    def __init__(self, world: World, user: str, *, refusing: bool = False) -> None:
+        self.calls: list[Session] = []
+        self.refusing = refusing
+        self.userAgent = world.start(user, self.main)
+
+    def main(self, userAgent: UserAgent) -> None:
+        userAgent.on("invite", self.ring)
+
+    def ring(self, session: Session) -> None:
+        self.calls.append(session)
+        if self.refusing:
+            session.reject(486)
+            return
+        session.handler = CannedDescriptions()
+        session.on("refer", self.refer)
+        session.accept()
+
+    def refer(self, reference: Any) -> None:
+        self.calls.append(reference.follow(handler=CannedDescriptions()))
+
+    @property
+    def open(self) -> list[Session]:
+        return [session for session in self.calls if session.state == State.CONFIRMED]
 
 
 def test_sendSendsOneMessage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,3 +179,100 @@ def test_ownstackAsksAndAnswers(capsys: pytest.CaptureFixture[str]) -> None:
     asked.addErrback(lambda failure: None)
     world.network.advance(40)
     assert not transport.connected
+
+
+def test_autoanswerAnswersHoldsAndHangsUp() -> None:
+    world = World()
+    world.start("bot", autoanswer.main)
+    alice = world.start("alice")
+    session = alice.invite("bot", handler=CannedDescriptions("alice"))
+    progress: list[int] = []
+    session.on("progress", lambda response: progress.append(response.statusCode))
+    world.resultOf(session.whenConfirmed())
+    assert progress == [180]
+
+    world.resultOf(session.hold())
+    assert session.remoteDescription is not None
+    assert directions(session.remoteDescription.body) == ["recvonly"]
+    world.resultOf(session.resume())
+    assert directions(session.remoteDescription.body) == ["sendrecv"]
+
+    assert world.resultOf(session.dtmf("1")).statusCode == 200
+    assert session.state == State.CONFIRMED
+    assert world.resultOf(session.dtmf("#")).statusCode == 200
+    assert world.resultOf(session.whenTerminated()).by == "remote"
+
+
+def test_autoanswerMindsACallerWhoDoesNotWait() -> None:
+    world = World()
+    bot = world.start("bot", autoanswer.main)
+    alice = world.start("alice")
+    session = alice.invite("bot", "v=0", "application/unheard-of", [("Content-Disposition", "session")])
+    world.network.advance(1)
+    assert session.state == State.TERMINATED
+    assert len(bot.usages.dialogs) == 0
+
+
+def test_clicktodialHasTwoTalk(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World()
+    alice, bob = Phone(world, "alice"), Phone(world, "bob")
+    running = clicktodial.main(
+        world.reactor, SERVER, "sip:clicks@localhost", "alice@localhost", "bob@localhost"
+    )
+    done = ensureDeferred(running)
+    world.network.advance(1)
+    assert capsys.readouterr().out == "alice@localhost and bob@localhost are talking\n"
+    (one,), (other,) = alice.open, bob.open
+    # Each has the other's description.
+    for session, peer in ((one, other), (other, one)):
+        assert session.localDescription is not None
+        assert session.localDescription == peer.remoteDescription
+
+    # A hold of one is a hold of the other's.
+    world.resultOf(one.hold())
+    assert other.isHeld
+    world.resultOf(one.resume())
+    assert not other.isHeld
+
+    one.bye()
+    world.network.advance(1)
+    assert bob.open == []
+    assert capsys.readouterr().out == "they have hung up\n"
+    world.resultOf(done)
+
+
+def test_clicktodialEndsWhereOneDoesNotWantTo() -> None:
+    world = World()
+    alice = Phone(world, "alice")
+    Phone(world, "bob", refusing=True)
+    clicks = world.start("clicks")
+    with pytest.raises(SessionFailed):
+        world.resultOf(clicktodial.connect(clicks, "alice", "bob"))
+    world.network.advance(1)
+    assert alice.open == []
+
+
+def test_transferPutsThemThrough(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World()
+    alice, bob = Phone(world, "alice"), Phone(world, "bob")
+    done = ensureDeferred(
+        transfer.main(world.reactor, SERVER, "sip:me@localhost", "alice@localhost", "bob@localhost")
+    )
+    world.network.advance(1)
+    assert "alice@localhost talks to bob@localhost\n" in capsys.readouterr().out
+    (one,), (other,) = alice.open, bob.open
+    assert one.id == other.id
+    assert other.replaces is bob.calls[0]
+    world.network.advance(10)
+    world.resultOf(done)
+
+
+def test_transferThatIsRefusedLeavesThemThere(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World()
+    alice, bob = Phone(world, "alice"), Phone(world, "bob")
+    me = world.start("me")
+    first, second = (world.resultOf(transfer.call(me, name)) for name in ("alice", "bob"))
+    bob.refusing = True
+    assert not world.resultOf(transfer.transfer(first, second))
+    assert "486" not in capsys.readouterr().out
+    assert len(alice.open) == len(bob.open) == 1

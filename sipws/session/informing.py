@@ -102,11 +102,17 @@ class Informing(SessionCore):
             # Package) response [...], which contains a Recv-Info header field".
             self.usages.respond(request, BAD_INFO_PACKAGE, "Bad Info Package", [recvInfo(packages)])
             return None
-        isHeard = self.emit("dtmf", tone) if tone is not None else False
-        if self.emit("info", request) or isHeard or not request.body:
-            return 200
-        # Nobody here understands it.
-        return 415
+        isHeard = tone is not None and self.listeners("dtmf")
+        if request.body and not isHeard and not self.listeners("info"):
+            # Nobody here understands it.
+            return 415
+        # "Otherwise, if the INFO request is syntactically correct and well structured, the UA MUST send a
+        # 200 (OK) response": before a listener may end the session.
+        self.usages.respond(request, 200)
+        if tone is not None:
+            self.emit("dtmf", tone)
+        self.emit("info", request)
+        return None
 
     RECEIVERS = {**SessionCore.RECEIVERS, "INFO": _receiveInfo}
 

@@ -11,7 +11,8 @@ server in memory.  No sockets, no sleeping, and always the same::
 """
 
 from sipws.testing.connection import MemoryConnection
+from sipws.testing.descriptions import CannedDescriptions
 from sipws.testing.host import MemoryHost
 from sipws.testing.network import MemoryNetwork, acceptRegister
 
-__all__ = ["MemoryConnection", "MemoryHost", "MemoryNetwork", "acceptRegister"]
+__all__ = ["CannedDescriptions", "MemoryConnection", "MemoryHost", "MemoryNetwork", "acceptRegister"]
