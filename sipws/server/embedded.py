@@ -18,6 +18,7 @@ from sipws.server.authentication import Gatekeeper
 from sipws.server.connection import Connection
 from sipws.server.core import ServerCore
 from sipws.server.eventstate import PACKAGES, EventServer
+from sipws.server.gruu import Gruus
 from sipws.server.limits import ServerLimits
 from sipws.server.location import Locations
 from sipws.server.names import Names, Tokens
@@ -115,7 +116,8 @@ class EmbeddedServer:
         self._tokens = tokens
         self._traceSip = traceSip
         self._ports: list[IListeningPort] = []
-        router = Router(names, self.locations, self.connections)
+        gruus = Gruus(names.domain, random)
+        router = Router(names, self.locations, self.connections, gruus)
         self._proxy = Proxy(names, tokens, router, self.transactions)
         self.events = EventServer(
             reactor, names, tokens, self.transactions, self.locations, self.limits, eventPackages
@@ -125,7 +127,7 @@ class EmbeddedServer:
             tokens,
             self.transactions,
             Gatekeeper(users, _verifier(names.domain, reactor, random, algorithms)),
-            Registrar(self.locations, self.limits, reactor),
+            Registrar(self.locations, self.limits, reactor, gruus),
             self.locations,
             router,
             self._proxy,

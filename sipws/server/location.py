@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sipws.message import URI, Contact
     from sipws.server.connection import Connection
+    from sipws.server.gruu import Instance
     from sipws.server.outbound import Flow
 
 __all__ = ["Binding", "Locations"]
@@ -37,6 +38,7 @@ class Binding:
     @ivar cseq: The CSeq number of the REGISTER.
     @ivar expires: When it ends, in seconds on the server's clock.
     @ivar flow: The flow that it stands for (RFC 5626); C{None}: none in particular.
+    @ivar instance: The user agent that it is of (RFC 5627); C{None}: it does not say.
     """
 
     aor: str
@@ -46,6 +48,7 @@ class Binding:
     cseq: int
     expires: float
     flow: Flow | None = None
+    instance: Instance | None = None
     timer: IDelayedCall | None = attrs.field(default=None, repr=False)
 
     @property

@@ -1,5 +1,5 @@
 """
-The registrar (RFC 3261 section 10.3; RFC 5626 section 6).
+The registrar (RFC 3261 section 10.3; RFC 5626 section 6; RFC 5627 section 5).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import attrs
 from sipws.errors import ParseError
 from sipws.message import Contact, Parameters
 from sipws.message.values import formatDate
+from sipws.server.gruu import supportsGRUU
 from sipws.server.location import Binding
 from sipws.server.outbound import flowOf, supportsOutbound
 from sipws.server.refusal import Refused
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 
     from sipws.message import IncomingRequest
     from sipws.server.connection import Connection
+    from sipws.server.gruu import Gruus, Instance
     from sipws.server.limits import ServerLimits
     from sipws.server.location import Locations
     from sipws.server.outbound import Flow
 
 __all__ = ["Registrar"]
+
+#: Parameters of a Contact that the registrar gives.
+_OURS = frozenset(("expires", "pub-gruu", "temp-gruu"))
 
 #: What a malformed expiration counts as: RFC 3261 section 20.10, "Malformed
 #: values SHOULD be treated as equivalent to 3600."
@@ -74,8 +79,12 @@ class Registrar:
     Whether their senders may is not its concern.
     """
 
-    def __init__(self, locations: Locations, limits: ServerLimits, clock: IReactorTime) -> None:
+    def __init__(self, locations: Locations, limits: ServerLimits, clock: IReactorTime, gruus: Gruus) -> None:
+        """
+        @param gruus: What makes the GRUUs of those who ask for them.
+        """
         self._locations = locations
+        self._gruus = gruus
         self._limits = limits
         self._clock = clock
 
@@ -105,7 +114,7 @@ class Registrar:
             self._locations.replace(self._wildcard(registration, len(contacts)), ())
         else:
             self._update(registration, contacts)
-        listed = self._listed(aor)
+        listed = self._listed(aor, withGRUUs=supportsGRUU(request))
         if any(registration.flowOf(contact) is not None for contact in contacts):
             # RFC 5626 section 6: "the registrar MUST include the outbound option-tag in a Require
             # header field value in its response".
@@ -151,7 +160,13 @@ class Registrar:
             registration.request.cseq,
             self._clock.seconds() + expires,
             registration.flowOf(contact),
+            self._instanceOf(registration, contact),
         )
+
+    def _instanceOf(self, registration: _Registration, contact: Contact) -> Instance | None:
+        request = registration.request
+        user = request.toHeader.uri.user or ""
+        return self._gruus.instanceOf(registration.aor, user, contact, request.callID, registration.current)
 
     def _interval(self, contact: Contact, expires: int | None) -> int:
         """
@@ -175,7 +190,7 @@ class Registrar:
         if full or current + more > self._limits.maxBindingsPerUser:
             raise Refused(503, "Too Many Bindings", [("Retry-After", self._limits.minExpires)])
 
-    def _listed(self, aor: str) -> list[tuple[str, object]]:
+    def _listed(self, aor: str, *, withGRUUs: bool) -> list[tuple[str, object]]:
         """
         Step 8: "The response MUST contain Contact header field values
         enumerating all current bindings.  Each Contact value MUST feature an
@@ -185,9 +200,22 @@ class Registrar:
         now = self._clock.seconds()
         bindings = self._locations.find(aor)
         return [
-            *(("Contact", _withExpires(binding, ceil(binding.expires - now))) for binding in bindings),
+            *(("Contact", self._describe(binding, now, withGRUUs=withGRUUs)) for binding in bindings),
             ("Date", formatDate(datetime.fromtimestamp(now, UTC))),
         ]
+
+    def _describe(self, binding: Binding, now: float, *, withGRUUs: bool) -> Contact:
+        """
+        Describe a binding.
+
+        RFC 5627 section 5.3: to a REGISTER with C{gruu} in Supported, each Contact
+        with C{+sip.instance} has the GRUUs of that instance.
+        """
+        parameters = {name: value for name, value in binding.contact.parameters.items() if name not in _OURS}
+        parameters["expires"] = str(ceil(binding.expires - now))
+        if withGRUUs and binding.instance is not None:
+            parameters |= self._gruus.parameters(binding.instance)
+        return Contact(None, binding.uri, Parameters(parameters))
 
 
 def _expiresHeader(request: IncomingRequest) -> int | None:
@@ -214,8 +242,3 @@ def _refuseOlder(request: IncomingRequest, binding: Binding) -> None:
     """
     if request.callID == binding.callID and request.cseq <= binding.cseq:
         raise Refused(500, "CSeq Out of Order")
-
-
-def _withExpires(binding: Binding, seconds: int) -> Contact:
-    parameters = {name: value for name, value in binding.contact.parameters.items() if name != "expires"}
-    return Contact(None, binding.uri, Parameters({**parameters, "expires": str(seconds)}))

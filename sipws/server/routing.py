@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from sipws.server.gruu import bindingsOf
 from sipws.server.outbound import oneOfEach
 from sipws.server.refusal import Refused
 
 if TYPE_CHECKING:
     from sipws.message import URI, IncomingRequest
     from sipws.server.connection import Connection
+    from sipws.server.gruu import Gruus
     from sipws.server.location import Binding, Locations
     from sipws.server.names import Names
 
@@ -70,10 +72,14 @@ class Target:
 class Router:
     """Finds the targets of requests."""
 
-    def __init__(self, names: Names, locations: Locations, connections: Mapping[str, Connection]) -> None:
+    def __init__(
+        self, names: Names, locations: Locations, connections: Mapping[str, Connection], gruus: Gruus
+    ) -> None:
         """
         @param connections: The open connections by their names.
+        @param gruus: What finds whose GRUUs are.
         """
+        self._gruus = gruus
         self._names = names
         self._locations = locations
         self._connections = connections
@@ -127,11 +133,28 @@ class Router:
         """
         if path.routes:
             raise Refused(404, NO_WAY)
-        found = self._byToken(path) or self._byContact(path) or self._byUser(path)
+        if path.isOurs and "gr" in path.uri.parameters:
+            found = self._byGRUU(path)
+        else:
+            found = self._byToken(path) or self._byContact(path) or self._byUser(path)
         groups = _securely(path.uri, found)
         if not groups:
             raise self._nobody(path, isKnown)
         return groups
+
+    def _byGRUU(self, path: Path) -> list[list[Target]]:
+        """
+        Find the one user agent that a GRUU leads to (RFC 5627 section 6.1).
+
+        Within a dialog it is found by that, too, wherever it is connected
+        now: the connection that the dialog has gone by may not be there any more.
+        """
+        aor = self._names.addressOfRecord(path.uri.user or "")
+        owner = self._gruus.owner(path.uri, aor)
+        if owner is None:
+            return []
+        bindings = oneOfEach(bindingsOf(owner, self._locations.find(owner[0])))
+        return [[Target(binding.connection, binding.uri)] for binding in bindings[-1:]]
 
     def _byToken(self, path: Path) -> list[list[Target]]:
         connection = self._connections.get(path.token or "")
