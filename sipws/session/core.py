@@ -221,9 +221,10 @@ class SessionCore(Emitter):
         """Take note that the connection is gone."""
         if self.dialog is not dialog:
             return
-        if self.usages.configuration.sessionRepair and self.state == State.CONFIRMED:
+        isRepaired = self.usages.configuration.sessionRepair
+        if isRepaired and self.state == State.CONFIRMED:
             self._repair.begin()
-        else:
+        elif not (isRepaired and self.state == State.TERMINATING):
             self.follow(Event.BROKEN, Termination(Cause.CONNECTION, "network"))
 
     def _receiveBye(self, request: IncomingRequest) -> object:
@@ -366,10 +367,13 @@ class SessionCore(Emitter):
         self._leg = self.invitation.adopt(response)
 
     def _sendBye(self, _: object) -> None:
-        leg = self.leg
         self.modification.stop()
         self._repair.stop()
         self.refresher.stop()
+        self._transmitBye()
+
+    def _transmitBye(self) -> None:
+        leg = self.leg
         try:
             if leg is None:
                 raise ValueError("there is no dialog")
@@ -382,9 +386,19 @@ class SessionCore(Emitter):
         sending.result.addBoth(self._byeAnswered)
 
     def _byeAnswered(self, result: object) -> None:
-        if isinstance(result, Failure) and result.check(TransportError, TransactionTimeout) is None:
-            _log.failure("a BYE came to nothing", result)
+        if isinstance(result, Failure):
+            if self._isByeLost(result):
+                self._transmitBye()
+                return
+            if result.check(TransportError, TransactionTimeout) is None:
+                _log.failure("a BYE came to nothing", result)
         self.follow(Event.BYE_ANSWERED)
+
+    def _isByeLost(self, failure: Failure) -> bool:
+        """Say whether our BYE may be lost with its connection, and another may leave on the next."""
+        error = failure.value
+        isRepaired = self.usages.configuration.sessionRepair and self.state == State.TERMINATING
+        return isRepaired and isinstance(error, TransportError) and error.sent is True
 
     def _tellProgress(self, response: object) -> None:
         self.emit("progress", response)

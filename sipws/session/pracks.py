@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from twisted.python.failure import Failure
 
+from sipws.dialog import Effect, effectOf
 from sipws.emitter import loggerFor
 from sipws.errors import ParseError, SIPError
 from sipws.message import CSeq, RAck
@@ -85,7 +86,11 @@ class Pracks:
         except ValueError as error:
             _log.warn("no PRACK: {error}", error=error)
             return
-        self._session.watch(sending.result).addErrback(_noMatter)
+        if len(self._session.legs) > 1:
+            # What is wrong with one branch is no matter of the others.
+            sending.result.addCallback(_endBranch, leg).addErrback(_noMatter)
+        else:
+            self._session.watch(sending.result).addErrback(_noMatter)
 
 
 def putBack(
@@ -112,6 +117,11 @@ def putBack(
         session.hangUp(Termination(Cause.BAD_DESCRIPTION, "local"), "SIP;cause=488")
 
     session.put(Offer(response, description, accept, reject))
+
+
+def _endBranch(response: IncomingResponse, leg: Leg) -> None:
+    if effectOf(response.statusCode, response.method) is Effect.USAGE:
+        leg.dialog.fail()
 
 
 def _noMatter(failure: Failure) -> None:

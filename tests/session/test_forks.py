@@ -207,3 +207,18 @@ def test_anUpdateIsOfTheBranchThatItCameFrom() -> None:
     lone.within("BYE", 2, fromTag="bob")
     assert lone.sent() == ["481 BYE"]
     lone.finish()
+
+
+def test_aBranchThatKnowsNothingOfItsPrackEndsAlone() -> None:
+    lone = Lone()
+    caller = lone.party.call()
+    invite = lone.take()
+    lone.answer(invite, 180, tag="bob")
+    lone.answer(invite, 183, ("Require", "100rel"), ("RSeq", 1), tag="carol")
+    prack = lone.take()
+    assert prack.toTag == "carol"
+    lone.answer(prack, 481)
+    assert early(lone) == len(caller.legs) == 1
+    lone.answer(invite, 200, body=ANSWER)
+    assert (lone.sent(), caller.state) == (["ACK"], "confirmed")
+    lone.finish()

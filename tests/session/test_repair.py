@@ -153,6 +153,21 @@ def test_whoHangsUpMeanwhileHasTheByeGoOutThen() -> None:
     lone.finish()
 
 
+def test_aByeThatIsLostIsFollowedByAnother() -> None:
+    lone, session, _ = established()
+    over = outcome(session.bye())
+    assert lone.sent() == ["BYE"]
+    lone.transport.lose()
+    assert (lone.sent(), over) == ([], [])
+    lone.transport.open()
+    bye = lone.take()
+    assert bye.method == "BYE"
+    # The first one had arrived.
+    lone.answer(bye, 481)
+    assert over[0].cause == Cause.HUNG_UP
+    lone.finish()
+
+
 def test_aPeersByeIsTakenMeanwhile() -> None:
     lone, session, repaired = established()
     lone.transport.lose()
