@@ -37,6 +37,8 @@ _ATTRIBUTE = re.compile(rf"a=({'|'.join(_DIRECTIONS)})[ \t]*")
 # o=<username> <sess-id> <sess-version> <nettype> <addrtype> <unicast-address>
 _ORIGIN = re.compile(r"(o=\S+ \S+ )([0-9]{1,30})( .*)")
 _MEDIA_PORT = re.compile(r"m=\S+ ([0-9]+)")
+# What an SDP that holds has somewhere.
+_MAY_HOLD = re.compile(rb"a=(?:sendonly|inactive)|c=IN (?:IP4 0\.0\.0\.0|IP6 ::)")
 _NOWHERE = re.compile(r"c=IN (?:IP4 0\.0\.0\.0|IP6 ::)\s*")
 
 
@@ -106,6 +108,9 @@ def isHeld(body: bytes) -> bool:
 
     @param body: The peer's SDP.
     """
+    if _MAY_HOLD.search(body) is None:
+        # Of most there is nothing more to see.
+        return False
     streams = [
         (section, _directionOf(section, default)) for section, default in _streams(body) if _isOpen(section)
     ]
