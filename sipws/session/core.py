@@ -373,12 +373,13 @@ class SessionCore(Emitter):
         self._transmitBye()
 
     def _transmitBye(self) -> None:
-        leg = self.leg
+        leg, configuration = self.leg, self.usages.configuration
+        # While a lost connection is being repaired, it waits for the next.
+        deadline = configuration.sessionRepairTimeout if configuration.sessionRepair else None
         try:
             if leg is None:
                 raise ValueError("there is no dialog")
-            # While a lost connection is being repaired, it waits for the next.
-            sending = self.usages.sendWithin(leg.dialog, "BYE", self._byeHeaders, deadline=None)
+            sending = self.usages.sendWithin(leg.dialog, "BYE", self._byeHeaders, deadline=deadline)
         except (ValueError, ParseError) as error:
             _log.warn("no BYE: {error}", error=error)
             self.follow(Event.BROKEN)

@@ -153,6 +153,18 @@ def test_whoHangsUpMeanwhileHasTheByeGoOutThen() -> None:
     lone.finish()
 
 
+def test_noByeWaitsForEver() -> None:
+    lone, session, _ = established(sessionRepairTimeout=20)
+    lone.transport.lose()
+    over = outcome(session.bye())
+    lone.clock.advance(19)
+    assert over == []
+    lone.clock.advance(1)
+    assert over[0].cause == Cause.HUNG_UP
+    lone.clock.advance(32)
+    assert lone.party.isIdle()
+
+
 def test_aByeThatIsLostIsFollowedByAnother() -> None:
     lone, session, _ = established()
     over = outcome(session.bye())
