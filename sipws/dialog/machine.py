@@ -7,7 +7,9 @@ One row is one arrow; what has no row is ignored, on purpose.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from sipws.arrows import Arrow, byCause
 
 __all__ = ["ARROWS", "DIALOG", "Action", "Arrow", "Event", "State"]
 
@@ -43,22 +45,6 @@ class Action:
     TELL: Final = "leave the table of dialogs"
 
 
-class Arrow(NamedTuple):
-    """
-    One row of the table.
-
-    @ivar state: The state that it leads from.
-    @ivar event: On what.
-    @ivar actions: What is done, in this order, after the state has changed.
-    @ivar target: The state that it leads to.
-    """
-
-    state: str
-    event: str
-    actions: tuple[str, ...]
-    target: str
-
-
 S, E, A = State, Event, Action
 
 DIALOG: Final = (
@@ -86,4 +72,4 @@ DIALOG: Final = (
 )
 
 #: The rows by what leads to them.
-ARROWS: Final = {(arrow.state, arrow.event): arrow for arrow in DIALOG}
+ARROWS: Final = byCause(DIALOG)

@@ -7,7 +7,9 @@ figure: each row says where it comes from, or is plain.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from sipws.arrows import Arrow, byCause
 
 __all__ = ["ARROWS", "PUBLICATION", "Action", "Arrow", "Event", "State"]
 
@@ -69,22 +71,6 @@ class Action:
     TELL_ENDED: Final = "tell of the end"
 
 
-class Arrow(NamedTuple):
-    """
-    One row of the table.
-
-    @ivar state: The state that it leads from.
-    @ivar event: On what.
-    @ivar actions: What is done, in this order, after the state has changed.
-    @ivar target: The state that it leads to.
-    """
-
-    state: str
-    event: str
-    actions: tuple[str, ...]
-    target: str
-
-
 S, E, A = State, Event, Action
 
 PUBLICATION: Final = (
@@ -131,4 +117,4 @@ PUBLICATION: Final = (
 )
 
 #: The rows by what leads to them.
-ARROWS: Final = {(arrow.state, arrow.event): arrow for arrow in PUBLICATION}
+ARROWS: Final = byCause(PUBLICATION)

@@ -7,7 +7,6 @@ from __future__ import annotations
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 
 from sipws.digest import DigestVerifier
@@ -22,6 +21,7 @@ from sipws.server.gruu import Gruus
 from sipws.server.limits import ServerLimits
 from sipws.server.location import Locations
 from sipws.server.names import Names, Tokens
+from sipws.server.ports import Ports
 from sipws.server.protocol import SIPWebSocketServerFactory
 from sipws.server.proxy import Proxy
 from sipws.server.registrar import Registrar
@@ -31,6 +31,7 @@ from sipws.transaction import DEFAULT_TIMERS, Timers, Transactions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
 
     from sipws.server.names import Randomness
@@ -115,7 +116,7 @@ class EmbeddedServer:
         self.factory = SIPWebSocketServerFactory(self)
         self._tokens = tokens
         self._traceSip = traceSip
-        self._ports: list[IListeningPort] = []
+        self._ports = Ports(self.factory)
         gruus = Gruus(names.domain, random)
         router = Router(names, self.locations, self.connections, gruus)
         self._proxy = Proxy(names, tokens, router, self.transactions)
@@ -147,12 +148,7 @@ class EmbeddedServer:
         @param endpoint: Where; it may be called for several.
         @return: A Deferred of the port.
         """
-
-        def listening(port: IListeningPort) -> IListeningPort:
-            self._ports.append(port)
-            return port
-
-        return endpoint.listen(self.factory).addCallback(listening)
+        return self._ports.listen(endpoint)
 
     def stop(self) -> Deferred[None]:
         """
@@ -161,11 +157,9 @@ class EmbeddedServer:
         @return: A Deferred that fires when all are gone, C{limits.closeTimeout}
             seconds from now at the latest.
         """
-        ports, self._ports = self._ports, []
         self.transactions.close(NotConnected("the server is stopping"))
         self.events.stop()
-        waiting: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in ports]
-        return DeferredList([*waiting, self.factory.closeAll()]).addCallback(_nothing)
+        return self._ports.stop().addCallback(_nothing)
 
     # What its connections call.
 

@@ -8,7 +8,9 @@ tables a session runs on depends on who sent the INVITE.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from sipws.arrows import Arrow, Machine, byCause
 
 __all__ = ["INCOMING", "MACHINES", "OUTGOING", "Action", "Arrow", "Event", "Machine", "State"]
 
@@ -78,36 +80,6 @@ class Action:
     TELL_CONFIRMED: Final = "tell that it is confirmed"
     TELL_FAILED: Final = "tell that it failed"
     END: Final = "leave the dialogs, tell of the end"
-
-
-class Arrow(NamedTuple):
-    """
-    One row of the table.
-
-    @ivar state: The state that it leads from.
-    @ivar event: On what.
-    @ivar actions: What is done, in this order, after the state has changed.
-    @ivar target: The state that it leads to.
-    """
-
-    state: str
-    event: str
-    actions: tuple[str, ...]
-    target: str
-
-
-class Machine(NamedTuple):
-    """
-    A state machine.
-
-    @ivar name: What it is for.
-    @ivar source: Where it comes from.
-    @ivar arrows: Its table.
-    """
-
-    name: str
-    source: str
-    arrows: tuple[Arrow, ...]
 
 
 S, E, A = State, Event, Action
@@ -190,6 +162,4 @@ INCOMING: Final = Machine(
 MACHINES: Final = (OUTGOING, INCOMING)
 
 #: The rows of each by what leads to them.
-ARROWS: Final = {
-    machine.name: {(arrow.state, arrow.event): arrow for arrow in machine.arrows} for machine in MACHINES
-}
+ARROWS: Final = {machine.name: byCause(machine.arrows) for machine in MACHINES}

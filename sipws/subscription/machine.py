@@ -8,7 +8,9 @@ are not in the figures.  Each says where it comes from.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from sipws.arrows import Arrow, Machine
 
 __all__ = ["NOTIFIER", "SUBSCRIBER", "Action", "Arrow", "Event", "Machine", "State"]
 
@@ -96,36 +98,6 @@ class Action:
 
     # By both.
     TELL_TERMINATED: Final = "tell of the termination"
-
-
-class Arrow(NamedTuple):
-    """
-    One row of a table.
-
-    @ivar state: The state that it leads from.
-    @ivar event: On what.
-    @ivar actions: What is done, in this order, after the state has changed.
-    @ivar target: The state that it leads to.
-    """
-
-    state: str
-    event: str
-    actions: tuple[str, ...]
-    target: str
-
-
-class Machine(NamedTuple):
-    """
-    A state machine.
-
-    @ivar name: What it is for.
-    @ivar source: The figure that it is.
-    @ivar arrows: Its table.
-    """
-
-    name: str
-    source: str
-    arrows: tuple[Arrow, ...]
 
 
 S, E, A = State, Event, Action

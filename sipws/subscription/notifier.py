@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, succeed
 
+from sipws.arrows import byCause
 from sipws.emitter import Emitter, loggerFor
 from sipws.errors import LimitExceeded, ParseError, SIPError, SubscriptionError
 from sipws.message import Event as EventHeader
@@ -28,7 +29,7 @@ __all__ = ["Notifier"]
 
 _log = loggerFor("sip.subscription")
 
-_ARROWS = {(arrow.state, arrow.event): arrow for arrow in NOTIFIER.arrows}
+_ARROWS = byCause(NOTIFIER.arrows)
 
 
 class Notifier(Emitter):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import attrs
 
+from sipws.arrows import byCause
 from sipws.dialog import State as DialogState
 from sipws.emitter import Emitter, loggerFor
 from sipws.errors import SubscriptionError, TransactionTimeout
@@ -36,7 +37,7 @@ _WINDOW = "end of forking"
 #: By how many seconds the end of a subscription must move for its refresh to.
 _TOLERANCE = 2.0
 
-_ARROWS = {(arrow.state, arrow.event): arrow for arrow in SUBSCRIBER.arrows}
+_ARROWS = byCause(SUBSCRIBER.arrows)
 
 
 class Subscriber(Emitter):

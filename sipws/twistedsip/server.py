@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred
 
 from sipws.emitter import loggerFor
 from sipws.errors import ParseError
@@ -17,6 +17,7 @@ from sipws.message import IncomingRequest, NameAddr, OutgoingResponse, parseMess
 from sipws.message.sanity import rejectMalformed, statelessTag
 from sipws.server.connection import Connection
 from sipws.server.limits import ServerLimits
+from sipws.server.ports import Ports
 from sipws.server.protocol import SIPWebSocketServerFactory
 from sipws.twistedsip.datagrams import Address, fromDatagram
 from sipws.twistedsip.port import DatagramPort
@@ -82,8 +83,8 @@ class WebSocketServerPort(DatagramPort):
         self._addresses: dict[Connection, Address] = {}
         # Where users of a connection have said that they are, by user.
         self._places: dict[Connection, dict[str | None, URI]] = {}
-        self._ports: list[IListeningPort] = []
         self.factory = SIPWebSocketServerFactory(self)
+        self._ports = Ports(self.factory)
         # It needs no more of an IUDPTransport than this has.
         base.makeConnection(self)  # type: ignore[arg-type]
 
@@ -94,12 +95,7 @@ class WebSocketServerPort(DatagramPort):
         @param endpoint: Where; it may be called for several.
         @return: A Deferred of the port.
         """
-
-        def listening(port: IListeningPort) -> IListeningPort:
-            self._ports.append(port)
-            return port
-
-        return endpoint.listen(self.factory).addCallback(listening)
+        return self._ports.listen(endpoint)
 
     # What a UDP port has.
 
@@ -120,7 +116,7 @@ class WebSocketServerPort(DatagramPort):
 
     def getHost(self) -> Any:
         """Give the address that is listened on first; C{None} where there is none."""
-        return self._ports[0].getHost() if self._ports else None
+        return self._ports.open[0].getHost() if self._ports.open else None
 
     def stopListening(self) -> Deferred[None]:
         """
@@ -128,9 +124,7 @@ class WebSocketServerPort(DatagramPort):
 
         @return: A Deferred that fires when all are gone.
         """
-        ports, self._ports = self._ports, []
-        waiting: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in ports]
-        return DeferredList([*waiting, self.factory.closeAll()]).addCallback(lambda _: self.stop())
+        return self._ports.stop().addCallback(lambda _: self.stop())
 
     def loseConnection(self) -> None:
         """As L{stopListening}."""
