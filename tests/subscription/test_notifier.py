@@ -563,5 +563,6 @@ def test_nothingIsLeftBehind() -> None:
         turn(number)
     stage.scene.clock.advance(64)
     stage.out = None
-    assert count() == before
+    # What tests before this one have left may go meanwhile.
+    assert {kind: number for kind, number in count().items() if number > before[kind]} == {}
     stage.end()
