@@ -341,14 +341,19 @@ class Subscriber(Emitter):
 
     def _tellFailed(self, occasion: Occasion) -> None:
         _log.info("{reason}", reason=occasion.text)
-        self.emit("failed", self._failWaiters(occasion))
+        error = self._errorOf(occasion)
+        if self.state != State.TERMINATED:
+            # Otherwise those who wait hear of it when it is known what becomes of the subscription.
+            self._failWaiters(error)
+        self.emit("failed", error)
 
-    def _failWaiters(self, occasion: Occasion) -> SubscriptionError:
+    def _errorOf(self, occasion: Occasion) -> SubscriptionError:
         retryIn = self._timing.left(Event.RETRY if self.state == State.TERMINATED else Event.DUE)
-        error = SubscriptionError(occasion.text, response=occasion.response, retryIn=retryIn)
+        return SubscriptionError(occasion.text, response=occasion.response, retryIn=retryIn)
+
+    def _failWaiters(self, error: SubscriptionError) -> None:
         self._refreshWaiters.failOnce(error)
         self._subscribedWaiters.failOnce(error)
-        return error
 
     def _leave(self, occasion: Occasion) -> None:
         dialog, self.dialog = self.dialog, None
@@ -364,10 +369,11 @@ class Subscriber(Emitter):
         self.termination = termination = Termination(
             occasion.reason, occasion.text, retryIn, occasion.notification, occasion.response
         )
-        self._failWaiters(occasion)
+        error = self._errorOf(occasion)
         self.emit("terminated", termination)
         if retryIn is None:
-            self._feed(Event.NO_RETRY)
+            self._feed(Event.NO_RETRY, occasion)
+        self._failWaiters(error)
 
     def _tellEnded(self, occasion: Occasion) -> None:
         self._turn += 1
@@ -376,7 +382,10 @@ class Subscriber(Emitter):
         self._usages.discard(self._usage)
         if self.termination is None:
             self.termination = Termination("unsubscribed", "it was ended before it began")
-        self._subscribedWaiters.fail(SubscriptionError("the subscription is over"))
+        text = occasion.text or "the subscription is over"
+        error = SubscriptionError(text, response=occasion.response)
+        self._subscribedWaiters.fail(error)
+        self._refreshWaiters.fail(error)
         self._endWaiters.fire()
         self.emit("ended", self)
 

@@ -26,6 +26,7 @@ __all__ = ["INSTALL", "PASSWORDS", "Kamailio", "isInstalled"]
 INSTALL = (
     "apt-get install -y --no-install-recommends"
     " kamailio kamailio-websocket-modules kamailio-tls-modules kamailio-outbound-modules"
+    " kamailio-presence-modules"
 )
 
 PASSWORDS = {"alice": "alicepw", "bob": "bobpw", "dave": "dävepw€", "o'neil": 'pw with space " q'}

@@ -446,6 +446,15 @@ class TestRefusals:
         assert isinstance(outcome(stage.subscription.whenSubscribed())[0], SubscriptionError)
         stage.end()
 
+    def test_whoWaitsHearsOfItWhenItIsKnownWhatBecomesOfIt(self) -> None:
+        stage = SubscriberStage()
+        states: list[str] = []
+        waiting = stage.subscription.whenSubscribed()
+        waiting.addErrback(lambda _: states.append(stage.subscription.state))
+        stage.answer(403)
+        assert states == [State.ENDED]
+        stage.end()
+
     @pytest.mark.parametrize("statusCode", [503, 486, 404])
     def test_retryAfterIsHeeded(self, statusCode: int) -> None:
         stage = SubscriberStage()
