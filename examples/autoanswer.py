@@ -10,8 +10,7 @@ from __future__ import annotations
 from twisted.logger import Logger
 
 from sipws import Session, SessionError, UserAgent
-from sipws.session import Termination
-from sipws.session.dtmf import DTMF
+from sipws.session import DTMF, Termination
 from sipws.testing import CannedDescriptions
 
 log = Logger()

@@ -71,6 +71,8 @@ TABLE: Final = (
     ),
     # RFC 4488 section 4.
     OptionTag("norefersub", Where.CALL, "always", lambda configuration: True),
+    # RFC 4538 section 5.
+    OptionTag("tdialog", Where.CALL, "always", lambda configuration: True),
 )
 
 

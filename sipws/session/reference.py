@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred
 
-from sipws.errors import ParseError, WrongMoment
+from sipws.dialog import State
+from sipws.errors import LimitExceeded, ParseError, WrongMoment
 from sipws.session.outgoing import Invitation, Outgoing
 from sipws.session.references import SIPFRAG, Outline
 from sipws.session.tags import NOREFERSUB, REPLACES, supports
@@ -16,7 +17,9 @@ from sipws.session.values import SDP, Cause, Description
 from sipws.subscription import Notifier
 
 if TYPE_CHECKING:
-    from sipws.dialog import Dialog
+    from collections.abc import Callable
+
+    from sipws.dialog import Dialog, IUsages
     from sipws.errors import SessionFailed
     from sipws.interfaces import ISessionDescriptionHandler
     from sipws.message import IncomingRequest, IncomingResponse, NameAddr
@@ -40,15 +43,31 @@ class Reference:
     L{follow}, L{accept} or L{reject}.
 
     @ivar request: The REFER.
+    @ivar session: The session that it came in, or that its Target-Dialog (RFC 4538) names, whose peer
+        knows of that session; C{None}: none.
     @ivar referTo: What it refers to: C{address}, C{target} (C{None} where that is no SIP URI), C{replaces}.
     @ivar referredBy: Who refers, as the REFER says (RFC 3892); C{None}: it does not.
     @ivar answered: The Deferred of the response.
     @ivar notifier: What the peer is told by; C{None}: nothing.
     """
 
-    def __init__(self, session: Session, dialog: Dialog, request: IncomingRequest, found: ReferTo) -> None:
-        self._session = session
+    def __init__(
+        self,
+        usages: IUsages,
+        make: Callable[[ISessionDescriptionHandler | None], Session],
+        request: IncomingRequest,
+        found: ReferTo,
+        session: Session | None = None,
+        dialog: Dialog | None = None,
+    ) -> None:
+        """
+        @param make: Makes a session with a handler, or with none.
+        @param dialog: The dialog that the REFER came in; C{None}: in none, accepting it makes one.
+        """
+        self._usages = usages
+        self._make = make
         self._dialog = dialog
+        self.session = session
         self.request = request
         self.referTo = found
         self.answered: Deferred[object] = Deferred()
@@ -77,14 +96,15 @@ class Reference:
         """
         Accept it: what comes of it is for the caller to tell, with L{notify}.
 
-        @raise WrongMoment: It is answered.
+        @raise WrongMoment: It is answered, or its dialog is over.
         """
+        self._checkOpen()
         isTold = not self._isUnwanted()
-        self._answer(202, None, () if isTold else [("Refer-Sub", "false")])
-        if isTold:
+        dialog = self._answer(202, None, () if isTold else [("Refer-Sub", "false")])
+        if isTold and dialog is not None:
             # Section 2.4.6: each NOTIFY has the number of its REFER, but for the first one's.
             event = f"refer;id={self.request.cseq}"
-            self.notifier = Notifier.implicit(self._session.usages, self._dialog, event, expires=_EXPIRES)
+            self.notifier = Notifier.implicit(self._usages, dialog, event, expires=_EXPIRES)
             # Section 2.4.4: "an immediate NOTIFY".
             self.notify(100)
 
@@ -144,8 +164,7 @@ class Reference:
         target = self.referTo.target
         if target is None or target.method != "INVITE":
             raise WrongMoment("to call who is referred to", f"that is {self.address}")
-        if self.answered.called:
-            raise WrongMoment("to follow a reference", "it is answered")
+        self._checkOpen()
         given = target.over([*headers])
         if self.referTo.replaces is not None:
             # RFC 3891 section 4: it is to be refused, not to ring, by who does not know Replaces.
@@ -154,9 +173,8 @@ class Reference:
             # RFC 3892 section 2.3: "copies" it "into the referenced request".
             given.append(("Referred-By", self.referredBy))
         invitation = Invitation(target.uri, (*given,), offer, None, noAnswerTimeout)
-        usages = self._session.usages
-        session = type(self._session)(usages, handler)
-        session.begin(Outgoing(session, usages, invitation))
+        session = self._make(handler)
+        session.begin(Outgoing(session, self._usages, invitation))
         return session
 
     def _progressed(self, response: IncomingResponse) -> None:
@@ -181,8 +199,30 @@ class Reference:
         except (ParseError, AttributeError):
             return False
 
-    def _answer(self, statusCode: int, reasonPhrase: str | None, headers: Headers = ()) -> None:
+    def _checkOpen(self) -> None:
         if self.answered.called:
             raise WrongMoment("to answer a reference", "it is answered")
-        self._session.usages.respond(self.request, statusCode, reasonPhrase, headers)
+        dialog = self._dialog
+        if dialog is not None and dialog.state.state == State.TERMINATED:
+            self._answer(481)
+            raise WrongMoment("to accept a reference", "its dialog is over")
+
+    def _answer(
+        self, statusCode: int, reasonPhrase: str | None = None, headers: Headers = ()
+    ) -> Dialog | None:
+        """
+        Answer it.
+
+        @return: The dialog that what comes of it is told in.
+        """
+        if self.answered.called:
+            raise WrongMoment("to answer a reference", "it is answered")
+        isNew = self._dialog is None
+        try:
+            dialog, _ = self._usages.respond(self.request, statusCode, reasonPhrase, headers, establish=isNew)
+        except (LimitExceeded, ParseError) as error:
+            self._usages.respond(self.request, 503 if isinstance(error, LimitExceeded) else 400)
+            self.answered.callback(None)
+            raise WrongMoment("to accept a reference", str(error)) from error
         self.answered.callback(None)
+        return dialog if isNew else self._dialog

@@ -4,7 +4,8 @@ L{Referral}: a REFER of ours, and what comes of it (RFC 3515).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
 
 from twisted.python.failure import Failure
 
@@ -14,18 +15,24 @@ from sipws.session.outcome import Outcome
 from sipws.session.references import Outline
 from sipws.session.tags import NOREFERSUB
 from sipws.subscription import Subscription
+from sipws.subscription.judging import Occasion
+from sipws.subscription.machine import Event
+from sipws.subscription.values import Retry, eventOf
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twisted.internet.defer import Deferred
 
-    from sipws.dialog import Dialog
-    from sipws.message import IncomingResponse
-    from sipws.session.informing import Informing
+    from sipws.dialog import Dialog, ISending, IUsages
+    from sipws.message import IncomingRequest, IncomingResponse
     from sipws.subscription import Notification
 
 __all__ = ["Referral"]
 
 _log = loggerFor("sip.session")
+
+_Headers = Iterable[tuple[str, object]]
 
 
 class Referral(Emitter):
@@ -45,25 +52,22 @@ class Referral(Emitter):
     @ivar subscription: What it is told by; C{None}: nothing is told any more.
     """
 
-    def __init__(
-        self,
-        session: Informing,
-        dialog: Dialog,
-        headers: list[tuple[str, object]],
-        subscribe: bool,
-        isFirst: bool,
-    ) -> None:
+    def __init__(self, usages: IUsages, dialog: Dialog | None, *, subscribe: bool, isFirst: bool) -> None:
+        """
+        @param dialog: The dialog that it is sent in; C{None}: in none.
+        @param subscribe: Whether the peer is to tell what comes of it.
+        @param isFirst: Whether it is the first REFER in the dialog.
+        """
         super().__init__()
-        self._session = session
+        self._usages = usages
         self._dialog = dialog
-        self._headers = headers
         self._subscribes = subscribe
         # Section 2.4.6: of the first in a dialog, the NOTIFYs may have no id.
         self._isFirst = isFirst
         self._accepted: Outcome[Referral] = Outcome()
         self._completed: Outcome[Outline | None] = Outcome()
         self.outline: Outline | None = None
-        self.subscription: Subscription | None = None
+        self.subscription: _Told | None = None
 
     def whenAccepted(self) -> Deferred[Referral]:
         """
@@ -82,26 +86,34 @@ class Referral(Emitter):
         """
         return self._completed.wait()
 
-    def start(self) -> Referral:
+    def start(self, headers: list[tuple[str, object]], send: Callable[[_Headers], ISending]) -> Referral:
         """
         Send it.
 
+        @param headers: Its headers.
+        @param send: Sends a REFER with headers.
         @raise ValueError: The REFER cannot be as it is given.
         """
-        headers = self._headers
         if not self._subscribes:
-            # RFC 4488 section 4: "the "false" value [...] indicates that the REFER-Issuer does not want".
+            # RFC 4488 section 4: the value "false" says that no subscription is wanted.
             headers = [*headers, ("Refer-Sub", "false"), ("Supported", NOREFERSUB)]
-        sent = self._session.usages.sendWithin(self._dialog, "REFER", headers)
+        sent = send(headers)
         if self._subscribes:
             # Section 2.4.4: it "MUST be prepared to receive a NOTIFY before the REFER transaction completes."
-            self._subscribe(sent.request.cseq)
-        self._session.watch(sent.result).addCallbacks(self._answered, self._unanswered)
+            self._subscribe(sent)
+        sent.result.addCallbacks(self._answered, self._unanswered)
         return self
 
-    def _subscribe(self, cseq: int) -> None:
-        also = ("refer",) if self._isFirst else ()
-        made = Subscription.implicit(self._session.usages, f"refer;id={cseq}", dialog=self._dialog, also=also)
+    def _subscribe(self, sent: ISending) -> None:
+        implicit = _Told.implicit(
+            self._usages,
+            f"refer;id={sent.request.cseq}",
+            dialog=self._dialog,
+            sending=sent if self._dialog is None else None,
+            also=("refer",) if self._isFirst else (),
+        )
+        made = cast(_Told, implicit)
+        made.refer = sent
         self.subscription = made
         made.on("notify", self._notified)
         made.on("ended", self._ended)
@@ -153,7 +165,29 @@ class Referral(Emitter):
         """There is no subscription: the peer has made none."""
         subscription, self.subscription = self.subscription, None
         if subscription is not None:
-            subscription.dialogEnded(self._dialog)
+            subscription.cease()
+
+
+class _Told(Subscription):
+    """
+    What the peer tells a referral by.
+
+    @ivar refer: The REFER.
+    """
+
+    refer: ISending | None = None
+
+    def takes(self, request: IncomingRequest) -> bool:
+        """Say whether a request is a NOTIFY of this reference."""
+        if super().takes(request):
+            return True
+        # A REFER that was challenged has left again, with a higher CSeq, which is the id then.
+        refer, event = self.refer, eventOf(request) if request.method == "NOTIFY" else None
+        return refer is not None and event is not None and event.id == str(refer.request.cseq)
+
+    def cease(self) -> None:
+        """The peer has made no subscription."""
+        self._feed(Event.DIALOG_ENDED, Occasion("rejected", "there is no subscription", Retry.NEVER))
 
 
 def _isUntold(response: IncomingResponse) -> bool:

@@ -16,14 +16,41 @@ from sipws.session.referral import Referral
 from sipws.session.values import Cause, Termination
 
 if TYPE_CHECKING:
+    from sipws.dialog import ISending
+    from sipws.interfaces import ISessionDescriptionHandler
     from sipws.message import IncomingRequest
     from sipws.session.core import Headers
     from sipws.session.session import Session
 
-__all__ = ["Referring"]
+__all__ = ["Referring", "addressOf", "withReferredBy"]
 
 #: The states in which a session may refer, and be referred.
 _REFERABLE = frozenset({State.EARLY, State.ACCEPTED, State.CONFIRMED})
+
+
+def addressOf(target: URI | str | Session, method: str | None) -> object:
+    """
+    Give the value of Refer-To.
+
+    @param target: Whom to call, or the session that the call is to take the place of.
+    @param method: What is to be sent there; C{None}: INVITE.
+    @raise WrongMoment: The session has no dialog.
+    """
+    if isinstance(target, (URI, str)):
+        return referTo(target, method)
+    dialog = target.dialog
+    if dialog is None or dialog.state.remoteTarget is None:
+        raise WrongMoment("REFER", f"the other session is {target.state}")
+    return referTo(dialog.state.remoteTarget, method, replacesOf(dialog.id))
+
+
+def withReferredBy(headers: Headers, uri: object) -> list[tuple[str, object]]:
+    """Add Referred-By to the headers of a REFER, unless it is there."""
+    given = list(headers)
+    if not any(name.lower() in ("referred-by", "b") for name, _ in given):
+        # RFC 3892 section 2.1: who refers says so.
+        given.append(("Referred-By", f"<{uri}>"))
+    return given
 
 
 class Referring(Informing):
@@ -62,22 +89,19 @@ class Referring(Informing):
         leg = self.leg
         if leg is None or self.state not in _REFERABLE:
             raise WrongMoment("REFER", self.state)
-        address = self._referTo(target, method)
-        given = list(headers)
-        if not any(name.lower() in ("referred-by", "b") for name, _ in given):
-            # RFC 3892 section 2.1: who refers says so.
-            given.append(("Referred-By", f"<{leg.dialog.state.localAddress.uri}>"))
+        address = addressOf(target, method)
+        given = withReferredBy(headers, leg.dialog.state.localAddress.uri)
         isFirst, self._hasReferred = not self._hasReferred, True
         self.usages.allow(("NOTIFY",))
-        return Referral(self, leg.dialog, [("Refer-To", address), *given], subscribe, isFirst).start()
+        dialog, usages = leg.dialog, self.usages
 
-    def _referTo(self, target: URI | str | Session, method: str | None) -> object:
-        if isinstance(target, (URI, str)):
-            return referTo(target, method)
-        dialog = target.dialog
-        if dialog is None or dialog.state.remoteTarget is None:
-            raise WrongMoment("REFER", f"the other session is {target.state}")
-        return referTo(dialog.state.remoteTarget, method, replacesOf(dialog.id))
+        def send(headers: Headers) -> ISending:
+            sent = usages.sendWithin(dialog, "REFER", headers)
+            self.watch(sent.result)
+            return sent
+
+        referral = Referral(usages, dialog, subscribe=subscribe, isFirst=isFirst)
+        return referral.start([("Refer-To", address), *given], send)
 
     def _receiveRefer(self, request: IncomingRequest) -> object:
         leg = self.legFor(request)
@@ -90,7 +114,12 @@ class Referring(Informing):
         if not self.listeners("refer"):
             # Section 2.4.2: an agent "MAY" decline, and nobody here would do it.
             return 603
-        reference = Reference(cast("Session", self), leg.dialog, request, found)
+        session = cast("Session", self)
+
+        def make(handler: ISessionDescriptionHandler | None) -> Session:
+            return type(session)(self.usages, handler)
+
+        reference = Reference(self.usages, make, request, found, session, leg.dialog)
         self.emit("refer", reference)
         return reference.answered
 

@@ -50,7 +50,7 @@ def refuseTimer(usages: IUsages, request: IncomingRequest) -> bool:
 
     @return: Whether it was refused.
     """
-    if not request.hasHeader("Session-Expires"):
+    if not request.hasHeader("Session-Expires") and not request.hasHeader("Min-SE"):
         return False
     agreement = _agree(usages, request)
     if not isinstance(agreement, TooSmall):

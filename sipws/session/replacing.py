@@ -1,5 +1,6 @@
 """
-INVITEs that are to take the place of a session (RFC 3891).
+What requests outside of dialogs say of sessions that are there: INVITEs that are to take the
+place of one (RFC 3891), and what comes from who knows of one (RFC 4538).
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sipws.dialog import DialogID
 from sipws.errors import ParseError
-from sipws.message import Replaces
+from sipws.message import TargetDialog
 from sipws.session.machine import State
 from sipws.session.session import Session
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from sipws.dialog import IUsages
     from sipws.message import IncomingRequest
 
-__all__ = ["findReplaced"]
+__all__ = ["findReplaced", "findTarget"]
 
 _OVER = frozenset({State.CANCELLING, State.LEAVING, State.TERMINATING, State.TERMINATED})
 
@@ -37,7 +38,7 @@ def findReplaced(usages: IUsages, request: IncomingRequest) -> Session | int | N
         replaces = request.parseHeader("Replaces")
     except ParseError:
         return 400
-    session = _sessionOf(usages, replaces)
+    session = _sessionIn(usages, DialogID.ofReplaces(replaces))
     if session is None:
         # "If no match is found, the UAS rejects the INVITE and returns a 481 Call/Transaction Does Not
         # Exist response."
@@ -55,8 +56,19 @@ def findReplaced(usages: IUsages, request: IncomingRequest) -> Session | int | N
     return 486 if replaces.earlyOnly and not isEarly else session
 
 
-def _sessionOf(usages: IUsages, replaces: Replaces) -> Session | None:
-    dialog = usages.dialogs.find(DialogID.ofReplaces(replaces))
+def findTarget(usages: IUsages, request: IncomingRequest) -> Session | None:
+    """Find the session that a request outside of dialogs knows of, as its Target-Dialog says (RFC 4538)."""
+    try:
+        target = request.parseHeader("Target-Dialog") if request.hasHeader("Target-Dialog") else None
+    except ParseError:
+        return None
+    if not isinstance(target, TargetDialog):
+        return None
+    return _sessionIn(usages, DialogID(target.callID, target.localTag, target.remoteTag))
+
+
+def _sessionIn(usages: IUsages, dialogID: DialogID) -> Session | None:
+    dialog = usages.dialogs.find(dialogID)
     if dialog is None:
         return None
     return next((usage for usage in usages.members(dialog) if isinstance(usage, Session)), None)

@@ -4,25 +4,30 @@ The calls of a user agent: those that it makes, and those that come in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from sipws.errors import WrongMoment
+from sipws.errors import ParseError, WrongMoment
+from sipws.message import URI, TargetDialog
 from sipws.session import SDP, Description, Incoming, Invitation, Outgoing, Session
-from sipws.session.references import replacesOf
+from sipws.session.reference import Reference
+from sipws.session.references import ReferTo, replacesOf
+from sipws.session.referral import Referral
+from sipws.session.referring import addressOf, withReferredBy
 from sipws.session.refresher import refuseTimer
-from sipws.session.replacing import findReplaced
+from sipws.session.replacing import findReplaced, findTarget
 from sipws.session.tags import OPTION_TAGS, REPLACES, refuseUnable
 from sipws.ua.newcomer import Newcomer
 from sipws.ua.waiting import checkDeadline
 
 if TYPE_CHECKING:
+    from sipws.dialog import ISending
     from sipws.interfaces import ISessionDescriptionHandler
-    from sipws.message import URI, IncomingRequest
+    from sipws.message import IncomingRequest
     from sipws.ua.requests import Headers
     from sipws.ua.usages import Usages
 
-__all__ = ["CALLS", "Calling"]
+__all__ = ["CALLS", "REFERENCES", "Calling"]
 
 #: The methods of requests that come with calls.
 METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE", "INFO", "REFER")
@@ -80,6 +85,59 @@ class Calling:
         session.begin(Outgoing(session, self.usages, invitation))
         return session
 
+    def refer(
+        self,
+        target: URI | str | Session,
+        referTo: URI | str | Session,
+        headers: Headers = (),
+        *,
+        method: str | None = None,
+        subscribe: bool = True,
+        deadline: float | None = None,
+    ) -> Referral:
+        """
+        Ask somebody to call somebody else (RFC 3515), outside of any call.
+
+        Within a call it is C{session.refer}.  A REFER that comes so is the event
+        C{refer}, with its L{sipws.session.Reference}.
+
+        @param target: Whom to ask; or a session, whose peer is asked, and told that we know of
+            it (RFC 4538).
+        @param referTo: As the target of C{session.refer}.
+        @param headers: Further headers of the REFER.
+        @param method: As of C{session.refer}.
+        @param subscribe: As of C{session.refer}.
+        @param deadline: As of C{request}.
+        @raise WrongMoment: A session has no dialog.
+        @raise ValueError: The REFER cannot be as it is given.
+        """
+        usages = self.usages
+        address = addressOf(referTo, method)
+        asked, known = _known(target)
+        pairs = [*(headers.items() if isinstance(headers, Mapping) else headers)]
+        given = [("Refer-To", address), *withReferredBy(pairs, usages.configuration.uri), *known]
+        checked = checkDeadline(deadline)
+        usages.allow(("NOTIFY",))
+        usages.know("refer")
+
+        def send(headers: Iterable[tuple[str, object]]) -> ISending:
+            return usages.send(usages.build("REFER", asked, headers), deadline=checked)
+
+        return Referral(usages, None, subscribe=subscribe, isFirst=True).start(given, send)
+
+
+def _known(target: URI | str | Session) -> tuple[URI | str, list[tuple[str, object]]]:
+    """Give where a request to the peer of a session goes, and what says that we know of the session."""
+    if isinstance(target, (URI, str)):
+        return target, []
+    dialog = target.dialog
+    if dialog is None or dialog.state.remoteTarget is None:
+        raise WrongMoment("to refer the peer of a session", target.state)
+    # RFC 4538 section 4: the tags "from the perspective of the recipient".
+    tags = [("local-tag", dialog.id.remoteTag), ("remote-tag", dialog.id.localTag)]
+    known = TargetDialog(dialog.id.callID, tags)
+    return dialog.state.remoteTarget, [("Require", "tdialog"), ("Target-Dialog", known)]
+
 
 def _replaces(session: Session | None) -> list[tuple[str, object]]:
     if session is None:
@@ -110,3 +168,21 @@ def _receive(usages: Usages, request: IncomingRequest) -> None:
 
 #: Calls that come in.
 CALLS: Final = Newcomer("invite", _receive, METHODS, OPTION_TAGS)
+
+
+def _receiveRefer(usages: Usages, request: IncomingRequest) -> object:
+    try:
+        found = ReferTo.of(request)
+    except ParseError:
+        return 400
+
+    def make(handler: ISessionDescriptionHandler | None) -> Session:
+        return Session(usages, handler)
+
+    reference = Reference(usages, make, request, found, findTarget(usages, request))
+    usages.emit("refer", reference)
+    return reference.answered
+
+
+#: References that come in outside of calls.
+REFERENCES: Final = Newcomer("refer", _receiveRefer, ("REFER",), ("norefersub", "tdialog"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from sipws.subscription.receiving import receiveSubscribe
-from sipws.ua.calls import CALLS
+from sipws.ua.calls import CALLS, REFERENCES
 from sipws.ua.newcomer import Newcomer
 
 __all__ = ["NEWCOMERS", "Newcomer"]
@@ -15,5 +15,6 @@ __all__ = ["NEWCOMERS", "Newcomer"]
 #: By method.  A handler of the application's own goes before.
 NEWCOMERS: Final[dict[str, Newcomer]] = {
     "INVITE": CALLS,
+    "REFER": REFERENCES,
     "SUBSCRIBE": Newcomer("subscribe", receiveSubscribe, ("SUBSCRIBE",)),
 }

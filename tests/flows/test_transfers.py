@@ -63,6 +63,50 @@ class TestBasic:
         hangUp(flow, CAROL, ALICE)
         flow.over()
 
+    def test_6_1_successfulTransfer(self) -> None:
+        # The REFER is in a dialog of its own, and says of which session it knows.
+        flow = Flow(BOB, ALICE, CAROL)
+        alice, bob = flow.establish(ALICE, BOB)
+        hold(flow, BOB, ALICE)
+        known: list[Any] = []
+
+        def refer(reference: Any) -> None:
+            known.append(reference.session)
+            flow._note(ALICE, reference.follow(OFFER))
+
+        flow.agents[ALICE].on("refer", refer)
+        referral = flow.agents[BOB].refer(bob, "sip:carol@example.com")
+        completed = outcome(referral.whenCompleted())
+        request, *_ = flow.see("""
+            bob -> alice      REFER
+            alice -> carol    INVITE (sdp)
+            bob <- alice      202 REFER
+            bob <- alice      NOTIFY (SIP/2.0 100 Trying)
+            bob -> alice      200 NOTIFY
+        """)
+        assert alice.dialog is not None
+        assert request.callID != alice.id
+        # F3: the tags as the transferee has them.
+        dialogID = alice.dialog.id
+        assert request.getHeader("Target-Dialog") == (
+            f"{dialogID.callID};local-tag={dialogID.localTag};remote-tag={dialogID.remoteTag}"
+        )
+        assert "tdialog" in request.getHeaders("Require")
+        assert known == [alice]
+        flow.calls[CAROL].accept(ANSWER)
+        flow.see("""
+            alice <- carol    200 INVITE (sdp)
+            alice -> bob      NOTIFY (SIP/2.0 200 OK)
+            alice -> carol    ACK
+            bob -> alice      200 NOTIFY
+        """)
+        assert completed[0].isSuccess
+        bob.bye()
+        hangUp(flow, BOB, ALICE)
+        flow.calls[CAROL].bye()
+        hangUp(flow, CAROL, ALICE)
+        flow.over()
+
     def test_theTransferorNeedNotStay(self) -> None:
         # Section 6.1: "the transferor [may] end the session at any time"; the subscription holds the dialog.
         flow = Flow(BOB, ALICE, CAROL)

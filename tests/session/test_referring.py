@@ -118,6 +118,97 @@ class TestOurs:
             session.refer("sip:carol@example.com")
         lone.finish()
 
+    def test_aChallengeChangesTheNumber(self) -> None:
+        # Section 2.4.6: the id is the CSeq of the REFER that was accepted.
+        lone, session = called(authorizationUser="alice", password="secret")
+        first = session.refer("sip:a@example.com")
+        lone.answer(lone.take(), 603)
+        referral = session.refer("sip:b@example.com")
+        assert outcome(first.whenCompleted())
+        challenged = lone.take()
+        challenge = 'Digest realm="x", nonce="n", qop="auth"'
+        lone.answer(challenged, 407, ("Proxy-Authenticate", challenge))
+        again = lone.take()
+        assert again.cseq > challenged.cseq
+        notify(lone, 2, "SIP/2.0 180 Ringing\r\n", f"refer;id={again.cseq}")
+        lone.answer(again, 202)
+        assert lone.sent() == ["200 NOTIFY"]
+        assert referral.outline is not None
+        assert referral.outline.statusCode == 180
+        lone.finish()
+
+    def test_noResponseEndsTheCall(self) -> None:
+        # RFC 3261 section 12.2.1.2.
+        lone, session = called()
+        failed = outcome(session.refer("sip:a@example.com").whenCompleted())
+        assert lone.take().method == "REFER"
+        lone.clock.advance(32)
+        assert isinstance(failed[0], ReferralFailed)
+        assert lone.sent() == ["BYE"]
+        lone.finish()
+
+
+class TestOutsideOfCalls:
+    def test_ours(self) -> None:
+        lone = Lone()
+        referral = lone.party.ua.refer("bob", "sip:carol@example.com")
+        completed = outcome(referral.whenCompleted())
+        refer = lone.take()
+        assert refer.toTag is None
+        assert refer.getHeader("Referred-By") == "<sip:alice@example.com>"
+        identity = {"callID": refer.callID, "fromTag": "bob", "toTag": refer.fromTag, "branch": "z9hG4bKn"}
+        headers = ("Event: refer", "Subscription-State: terminated;reason=noresource")
+        sipfrag = "Content-Type: message/sipfrag"
+        lone.receive("NOTIFY", *headers, sipfrag, body="SIP/2.0 200 OK", cseq=1, **identity)
+        lone.answer(refer, 202)
+        assert lone.sent() == ["200 NOTIFY"]
+        assert completed[0].isSuccess
+        lone.finish()
+
+    def test_aRefusal(self) -> None:
+        lone = Lone()
+        failed = outcome(lone.party.ua.refer("bob", "sip:carol@example.com").whenCompleted())
+        lone.answer(lone.take(), 405)
+        assert isinstance(failed[0], ReferralFailed)
+        lone.finish()
+
+    def test_withoutAListenerThereAreNone(self) -> None:
+        lone = Lone()
+        lone.receive("REFER", REFER_TO)
+        assert lone.sent() == ["405 REFER"]
+        lone.finish()
+
+    def test_thePeers(self) -> None:
+        lone = Lone()
+        references: list[Any] = []
+        lone.party.ua.on("refer", references.append)
+        lone.receive("REFER", REFER_TO, "Target-Dialog: unknown;local-tag=a;remote-tag=b")
+        assert references[0].session is None
+        references[0].accept()
+        accepted, trying = lone.transport.takeAll()
+        assert (accepted.statusCode, trying.body) == (202, b"SIP/2.0 100 Trying\r\n")
+        assert accepted.getHeader("Contact")
+        lone.answer(trying, 200)
+        references[0].notify(603)
+        told = lone.take()
+        assert told.getHeader("Subscription-State") == "terminated;reason=noresource"
+        lone.answer(told, 200)
+        lone.finish()
+
+    def test_malformed(self) -> None:
+        lone = Lone()
+        lone.party.ua.on("refer", lambda reference: reference.accept())
+        lone.receive("REFER", "Refer-To: <")
+        assert lone.sent() == ["400 REFER"]
+        lone.finish()
+
+    def test_aDeclinedOneLeavesNothing(self) -> None:
+        lone = Lone()
+        lone.party.ua.on("refer", lambda reference: reference.reject())
+        lone.receive("REFER", REFER_TO)
+        assert lone.sent() == ["603 REFER"]
+        lone.finish()
+
 
 class TestThePeers:
     def test_withoutAListenerItIsDeclined(self) -> None:
@@ -173,6 +264,18 @@ class TestThePeers:
         assert told[0].body == b"SIP/2.0 486 x\r\n"
         lone.answer(told[0], 200)
         assert session.state == "confirmed"
+        lone.finish()
+
+    def test_afterTheEndItIsTooLate(self) -> None:
+        lone, session = called()
+        references: list[Any] = []
+        session.on("refer", references.append)
+        lone.within("REFER", 2, REFER_TO)
+        lone.within("BYE", 3)
+        assert lone.sent() == ["200 BYE"]
+        with pytest.raises(WrongMoment):
+            references[0].follow(OFFER)
+        assert lone.sent() == ["481 REFER"]
         lone.finish()
 
     def test_theHeadersOfTheURI(self) -> None:

@@ -72,6 +72,12 @@ class TestNegotiation:
         assert lone.sent() == ["400 INVITE"]
         lone.finish()
 
+    def test_aMinSEThatCannotBeReadIsNoCallEither(self) -> None:
+        lone = Lone()
+        lone.receive("INVITE", "Supported: timer", "Min-SE: some", body=OFFER)
+        assert lone.sent() == ["400 INVITE"]
+        lone.finish()
+
     def test_a422IsAskedAgain(self) -> None:
         lone = Lone(sessionExpires=300)
         session = lone.party.call()
