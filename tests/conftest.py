@@ -17,6 +17,7 @@ from weakref import WeakSet
 
 import pytest
 import pytest_twisted
+from hypothesis import settings
 from twisted.internet import defer, task
 from twisted.logger import ILogObserver, LogLevel, formatEvent, globalLogPublisher
 from zope.interface import implementer
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from twisted.internet.base import DelayedCall
     from twisted.logger import LogEvent
     from twisted.python.failure import Failure
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("sipws", deadline=None)
+settings.load_profile("sipws")
 
 #: How long, in seconds, a real socket may take to see that the other end has closed.
 SOCKET_GRACE = 1.0
