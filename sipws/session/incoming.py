@@ -72,6 +72,7 @@ class Incoming:
         self._repeating: Repeating | None = None
         self._expiry: IDelayedCall | None = None
         self._proceeding: IDelayedCall | None = None
+        self._prack: tuple[IncomingRequest, Offer, Deferred[object]] | None = None
         self._extension: IDelayedCall | None = None
         self._refusal: tuple[int, str | None, list[tuple[str, object]]] = (480, None, [])
         self._isAccepting = False
@@ -101,6 +102,7 @@ class Incoming:
 
     def stop(self) -> None:
         """The session is over: no timer is left."""
+        self._refusePrack()
         if self._reliable is not None:
             self._reliable.stop()
         if self._repeating is not None:
@@ -259,6 +261,7 @@ class Incoming:
 
         def accept(local: Description | None, headers: Headers) -> None:
             assert local is not None
+            self._prack = None
             leg.send(local)
             self._usages.respond(
                 request, 200, None, [*headers, *local.disposition], local.body, local.contentType
@@ -267,13 +270,25 @@ class Incoming:
             answered.callback(None)
 
         def reject(statusCode: int, reasonPhrase: str | None, headers: Headers) -> None:
+            self._prack = None
             leg.withdraw()
             self._usages.respond(request, statusCode, reasonPhrase, headers)
             self._proceed()
             answered.callback(None)
 
-        self._session.put(Offer(request, description, accept, reject))
+        offer = Offer(request, description, accept, reject)
+        self._prack = (request, offer, answered)
+        self._session.put(offer)
         return answered
+
+    def _refusePrack(self) -> None:
+        """Answer the PRACK whose offer waits for our user, who is not asked any more."""
+        waiting, self._prack = self._prack, None
+        if waiting is not None:
+            request, offer, answered = waiting
+            offer.withdraw()
+            self._usages.respond(request, 487)
+            answered.callback(None)
 
     # The final response.
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sipws.errors import SessionFailed, WrongMoment
-from sipws.session import Cause
+from sipws.session import Cause, Offer
 from tests.session.pair import ANSWER, OFFER, Lone, Pair
 from tests.ua.fakes import outcome
 
@@ -161,6 +161,19 @@ class TestWhoIsCalled:
         prack(lone, lone.take(), body="second offer")
         response = lone.take()
         assert (response.statusCode, response.body) == (200, b"second answer")
+        lone.finish()
+
+    def test_theEndAnswersAnOfferInAPrackThatWaits(self) -> None:
+        lone = ring(SUPPORTED)
+        session = lone.party.session
+        offers: list[Offer] = []
+        session.on("offer", offers.append)
+        session.progress(183, body=ANSWER)
+        prack(lone, lone.take(), body="another offer")
+        assert (lone.sent(), len(offers)) == ([], 1)
+        session.reject(486)
+        assert lone.sent() == ["486 INVITE", "487 PRACK"]
+        assert offers[0].isAnswered
         lone.finish()
 
     def test_anOfferMustBeReliable(self) -> None:
