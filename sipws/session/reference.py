@@ -166,7 +166,7 @@ class Reference:
             raise WrongMoment("to call who is referred to", f"that is {self.address}")
         self._checkOpen()
         given = target.over([*headers])
-        if self.referTo.replaces is not None:
+        if self.referTo.replaces is not None and "Require" not in dict(target.headers):
             # RFC 3891 section 4: it is to be refused, not to ring, by who does not know Replaces.
             given.append(("Require", REPLACES))
         if self.referredBy is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sipws.errors import ReferralFailed, SessionFailed
 from sipws.session import Cause
+from sipws.session.references import referTo, replacesOf
 from tests.flows.figure import ANSWER, OFFER, Flow
 from tests.ua.fakes import outcome
 
@@ -339,6 +340,38 @@ class TestWithConsultation:
         hangUp(flow, BOB, CAROL)
         flow.calls[ALICE].bye()
         hangUp(flow, ALICE, CAROL)
+        flow.over()
+
+    def test_7_5_whenTheContactIsNotKnownToRoute(self) -> None:
+        # The target is referred to by its address of record; whoever it is that has the dialog takes it.
+        flow = self.consult()
+        assert self.second.dialog is not None
+        target = referTo("sip:carol@example.com?Require=replaces", None, replacesOf(self.second.dialog.id))
+        flow.follow(ALICE)
+        completed = outcome(self.first.refer(target.uri).whenCompleted())
+        _, invite, *_ = flow.see("""
+            bob -> alice      REFER
+            alice -> carol    INVITE (sdp)
+            bob <- alice      202 REFER
+            bob <- alice      NOTIFY (SIP/2.0 100 Trying)
+            bob -> alice      200 NOTIFY
+        """)
+        assert invite.requestURIText == "sip:carol@example.com"
+        assert invite.getHeaders("Require") == ["replaces"]
+        flow.calls[CAROL].accept(ANSWER)
+        flow.see("""
+            alice <- carol    200 INVITE (sdp)
+            alice -> bob      NOTIFY (SIP/2.0 200 OK)
+            alice -> carol    ACK
+            bob -> alice      200 NOTIFY
+            carol -> bob      BYE
+            bob -> carol      200 BYE
+        """)
+        assert completed[0].isSuccess
+        self.first.bye()
+        hangUp(flow, BOB, ALICE)
+        flow.calls[CAROL].bye()
+        hangUp(flow, CAROL, ALICE)
         flow.over()
 
     def test_7_6_semiAttendedTransfer(self) -> None:

@@ -103,6 +103,8 @@ class TestHold:
 
     def test_aDescriptionOfOnesOwnSaysWhatItWants(self) -> None:
         call = Call()
+        call.do(call.caller.hold())
+        call.do(call.caller.resume())
         call.do(call.caller.reinvite(sdp("recvonly", version=5)))
         call.do(call.caller.hold())
         call.do(call.caller.resume())

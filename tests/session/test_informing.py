@@ -123,6 +123,9 @@ class TestTones:
         callee.bye()
         pair.pump()
         assert isinstance(done[0], SessionTerminated)
+        # Its timer goes with it.
+        names = [getattr(call.func, "__name__", "") for call in pair.alice.scene.restless()]
+        assert "_next" not in names
         pair.finish()
 
     @pytest.mark.parametrize(("tones", "duration"), [("", 100), ("1 2", 100), (",", 100), ("1", 0)])

@@ -111,6 +111,17 @@ class TestOurs:
         assert completed == [None]
         lone.finish()
 
+    def test_aPeerMayTellNothing(self) -> None:
+        lone, session = called()
+        referral = session.refer("sip:carol@example.com")
+        completed = outcome(referral.whenCompleted())
+        lone.answer(lone.take(), 200, ("Refer-Sub", "false"))
+        assert completed == [None]
+        assert referral.subscription is None
+        notify(lone, 2, "SIP/2.0 200 OK\r\n", "refer")
+        assert lone.sent() == ["481 NOTIFY"]
+        lone.finish()
+
     def test_thereIsNoneWithoutADialog(self) -> None:
         lone = Lone()
         session = lone.party.call()

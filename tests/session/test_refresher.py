@@ -143,6 +143,12 @@ class TestRefreshing:
         assert lone.sent() == ["ACK"]
         lone.finish()
 
+    def test_byReinviteWhereItsAllowSaysSo(self) -> None:
+        lone, _, _ = calling(("Session-Expires", "90;refresher=uac"), ("Allow", "INVITE, ACK, BYE"))
+        lone.clock.advance(45)
+        assert lone.sent() == ["INVITE"]
+        lone.finish()
+
     def test_byReinviteWhereThePeerRefusesUpdate(self) -> None:
         lone, _, _ = calling(("Session-Expires", "90;refresher=uac"), ("Allow", "INVITE, UPDATE"))
         lone.clock.advance(45)
