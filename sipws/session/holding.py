@@ -181,6 +181,10 @@ def _isOpen(section: list[str]) -> bool:
 def _isNowhere(body: bytes, section: list[str]) -> bool:
     # Section 8.4: "An agent MUST be capable of receiving SDP with a connection address of 0.0.0.0, in
     # which case it means that neither RTP nor RTCP should be sent to the peer."
+    head = _sections(body)[0]
+    if any(line.startswith("a=ice-ufrag:") for line in (*head, *section)):
+        # RFC 8839 section 4.2.1.2: where ICE says the place later, this stands there until then, with port 9.
+        return False
     lines = [line for line in section if line.startswith("c=")]
-    lines = lines or [line for line in _sections(body)[0] if line.startswith("c=")]
+    lines = lines or [line for line in head if line.startswith("c=")]
     return bool(lines) and all(_NOWHERE.fullmatch(line) is not None for line in lines)

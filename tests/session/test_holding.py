@@ -110,6 +110,12 @@ class TestHold:
         own = sdp("sendrecv").replace(b"RTP/AVP 0", b"RTP/AVP 0\r\nc=IN IP4 0.0.0.0")
         assert isHeld(own)
 
+    def test_aPlaceThatICEWillSayIsNoHold(self) -> None:
+        # A browser's offer before it knows its candidates.
+        own = sdp("sendrecv").replace(b"RTP/AVP 0", b"RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:Yq3x")
+        assert not isHeld(own.replace(b"m=audio 4000", b"m=audio 9"))
+        assert isHeld(own.replace(b"sendrecv", b"sendonly"))
+
 
 class TestSDP:
     def test_isSDP(self) -> None:
