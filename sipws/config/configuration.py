@@ -347,7 +347,10 @@ class Configuration:
         unit="seconds",
     )
     maxTransactions: int = option(
-        integer(1, 10_000_000), "Transactions open at once.", default=10_000, unit="transactions"
+        integer(1, 10_000_000),
+        "Transactions open at once, of either side; INVITEs of ours that were accepted do not count.",
+        default=10_000,
+        unit="transactions",
     )
     maxDialogs: int = option(
         integer(1, 10_000_000), "Calls and subscriptions at once.", default=10_000, unit="dialogs"

@@ -179,7 +179,7 @@ class InviteClientTransaction(ClientTransaction):
     its user must end.
     """
 
-    __slots__ = ("_cancel", "_onAccepted")
+    __slots__ = ("_cancel", "_isAnswered", "_onAccepted")
 
     machine = INVITE_CLIENT
 
@@ -198,6 +198,7 @@ class InviteClientTransaction(ClientTransaction):
         super().__init__(request, transport, transactions, onProvisional)
         self._onAccepted = onAccepted
         self._cancel: OutgoingRequest | None = None
+        self._isAnswered = False
 
     def receiveResponse(self, response: IncomingResponse) -> None:
         """Take a response with this transaction's branch.  Never raises."""
@@ -223,7 +224,14 @@ class InviteClientTransaction(ClientTransaction):
         self.cancel()
         self._cancelledToTU(None)
 
+    def _leave(self) -> None:
+        super()._leave()
+        self.transactions.answered -= self._isAnswered
+
     def _responseToTU(self, response: IncomingResponse) -> None:
+        if not self._isAnswered and 200 <= response.statusCode < 300:
+            self._isAnswered = True
+            self.transactions.answered += 1
         if self._result is None and 200 <= response.statusCode < 300:
             # RFC 6026 section 7.2: "any retransmissions of the 2xx response or any additional
             # 2xx responses from other branches of a downstream fork".

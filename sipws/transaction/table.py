@@ -35,6 +35,9 @@ __all__ = ["Transactions"]
 #: a server that has stopped to answer.
 LIMIT = 10_000
 
+#: The methods of requests that end what is open.
+_ENDINGS = frozenset({"BYE", "CANCEL"})
+
 
 @implementer(ITransactionTables)
 class Transactions:
@@ -45,6 +48,8 @@ class Transactions:
     @ivar timers: How long these run.
     @ivar limit: How many client transactions, and how many server
         transactions, may be open: neither can crowd out the other.
+    @ivar answered: How many of the former are INVITEs that were accepted, and
+        stay for 64*T1 for what still comes (RFC 6026): these do not count.
     @ivar ict: The INVITE client transactions, by branch.
     @ivar nict: The other client transactions, by branch.
     @ivar ist: The INVITE server transactions; see L{ServerTable}.
@@ -62,6 +67,7 @@ class Transactions:
         "_delays",
         "_identities",
         "_waiting",
+        "answered",
         "clock",
         "ict",
         "ist",
@@ -81,6 +87,7 @@ class Transactions:
         self.clock = clock
         self.timers = timers
         self.limit = limit
+        self.answered = 0
         self.ict: dict[str, ClientTransaction] = {}
         self.nict: dict[str, ClientTransaction] = {}
         self.ist: ServerTable[ServerTransaction] = ServerTable()
@@ -237,14 +244,14 @@ class Transactions:
         Add a client transaction.
 
         @param transaction: The transaction.
-        @raise LimitExceeded: Too many are open.  A CANCEL is never too many:
-            it makes fewer.
+        @raise LimitExceeded: Too many are open.  A CANCEL or a BYE is never too
+            many: it makes fewer.
         @raise ValueError: It has no branch, or that of another.
         """
         method, branch = transaction.method, transaction.branch
         if self._closing is not None:
             raise self._closing
-        if len(self.ict) + len(self.nict) >= self.limit and method != "CANCEL":
+        if len(self.ict) + len(self.nict) - self.answered >= self.limit and method not in _ENDINGS:
             raise self._limitExceeded("client")
         table = self.ict if method == "INVITE" else self.nict
         if not branch or branch in table:

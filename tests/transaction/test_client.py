@@ -295,6 +295,26 @@ class TestAnyRequest:
         assert (failure.value.option, failure.value.limit) == ("maxTransactions", 2)
         assert transport.summary() == ["INVITE", "OPTIONS"]
 
+    def test_whatEndsSomethingIsNeverTooMuch(self) -> None:
+        clock, transport = Clock(), FakeTransport()
+        transactions = Transactions(clock, limit=1)
+        NonInviteClientTransaction(outgoing("OPTIONS"), transport, transactions).start()
+        NonInviteClientTransaction(outgoing("BYE"), transport, transactions).start()
+        assert transport.summary() == ["OPTIONS", "BYE"]
+
+    def test_invitesThatWereAcceptedDoNotCount(self) -> None:
+        # They stay for 64*T1 (RFC 6026): with 10,000 of them, 312 calls a second would be all.
+        run = started("INVITE")
+        run.transactions.limit = 1
+        run.receive(200)
+        run.receive(200)
+        assert (len(run.transactions), run.transactions.answered) == (1, 1)
+        second = InviteClientTransaction(outgoing("INVITE"), run.transport, run.transactions)
+        second.start().addErrback(lambda _: None)
+        assert len(run.transactions) == 2
+        run.clock.advance(64 * run.transactions.timers.T1)
+        assert (len(run.transactions), run.transactions.answered) == (0, 0)
+
     def test_itsReprSaysWhichAndWhere(self) -> None:
         run = started("OPTIONS")
         assert repr(run.transaction) == (
