@@ -173,6 +173,9 @@ class Outgoing:
 
     def stop(self) -> None:
         """The session is over: no timer of its own is left, but for the one that ends its other branches."""
+        if self._sending is not None:
+            # The transaction keeps this for 64*T1: of what has sent the INVITE nothing is needed any more.
+            self._request, self._sending = self._sending.request, None
         self._stopWaiting()
         self._endBranches()
 
