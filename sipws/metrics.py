@@ -180,7 +180,7 @@ class _Pages(Resource):
         return page(request)
 
     def _metrics(self, request: Request) -> bytes:
-        encode, contentType = choose_encoder(request.getHeader("accept") or "")
+        encode, contentType = _encoder(b",".join(request.requestHeaders.getRawHeaders(b"accept", [])))
         request.setHeader("Content-Type", contentType)
         return encode(self._registry)
 
@@ -190,6 +190,14 @@ class _Pages(Resource):
             request.setResponseCode(503)
         request.setHeader("Content-Type", "application/json")
         return json.dumps([health.asDict() for health in healths], indent=1).encode() + b"\n"
+
+
+def _encoder(accept: bytes) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    """Choose a format by what a client takes; the plain one where that cannot be made sense of."""
+    try:
+        return choose_encoder(accept.decode("latin-1"))
+    except Exception:  # noqa: BLE001 - a version that is none, for one
+        return choose_encoder("")
 
 
 def _refuse(request: Request, status: int, text: bytes) -> bytes:

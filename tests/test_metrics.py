@@ -207,3 +207,16 @@ class TestService:
         service = MetricsService(endpoint, list, MemoryReactorClock())
         with pytest.raises(CannotListenError):
             service.startService()
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [b"\xff\xfe", b"application/openmetrics-text; version=abc", b"x;;;,,", b"application/openmetrics-text"],
+)
+def test_whateverAClientTakesItGetsSomething(accept: bytes) -> None:
+    scene = Scene()
+    transport = scene.open()
+    scene.protocol.dataReceived(b"GET /metrics HTTP/1.0\r\nAccept: " + accept + b"\r\n\r\n")
+    assert transport.value().startswith(b"HTTP/1.0 200 OK\r\n")
+    scene.protocol.timeOut = None
+    scene.protocol.connectionLost(None)

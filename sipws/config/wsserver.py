@@ -108,6 +108,10 @@ def _withoutQuery(uri: str) -> str:
     return uri.partition("?")[0]
 
 
+#: RFC 1035 section 2.3.4, in octets.
+_LONGEST_LABEL = 63
+
+
 def _servers(value: object) -> tuple[WsServer, ...]:
     servers = tuple(_server(item) for item in _items(value))
     if not servers:
@@ -179,6 +183,10 @@ def _checkPlace(parts: SplitResult) -> None:
         HOST_PORT.convert(parts.netloc)
     except Unfit as error:
         raise Unfit(f"names no host: it {error.problem}", _EXAMPLE) from None
+    # RFC 1035 section 2.3.4; one dot at the end is the root's.
+    labels = (parts.hostname or "").removesuffix(".").split(".")
+    if any(not 0 < len(label) <= _LONGEST_LABEL for label in labels):
+        raise Unfit("names a host with a label that is empty, or longer than 63 characters", _EXAMPLE)
 
 
 def _hostOf(parts: SplitResult) -> str:

@@ -5,7 +5,7 @@ L{Backlog}: what waits for a server that does not read; L{Writers}: who waits fo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from twisted.internet.defer import Deferred
 
@@ -21,10 +21,10 @@ class Backlog:
 
     It is there from when that buffer is full until everything has left it.
     What waits here goes into that buffer bit by bit, whenever it is empty:
-    so it shows whether the server reads at all, however slowly.
+    so it shows whether the server reads as much as that buffer holds, some 64 KiB.
 
     @ivar octets: How many wait, those of control frames aside.
-    @ivar since: When the server was last seen to read, by the clock.
+    @ivar since: When the server was last seen to have read that much, by the clock.
     @ivar refused: How many messages were not taken.
     """
 
@@ -41,7 +41,7 @@ class Backlog:
         self._limit = limit
         self._blocked = True
         self._frames: deque[bytes] = deque()
-        self._urgent: dict[int, bytes] = {}
+        self._urgent: dict[Hashable, bytes] = {}
 
     def hasRoomFor(self, length: int) -> bool:
         """
@@ -59,7 +59,7 @@ class Backlog:
         self.octets += len(frame)
         self._frames.append(frame)
 
-    def addUrgent(self, kind: int, frame: bytes) -> None:
+    def addUrgent(self, kind: Hashable, frame: bytes) -> None:
         """
         Have a frame wait ahead of the others, in place of one of its kind that waits already.
 
@@ -68,7 +68,7 @@ class Backlog:
         endpoint MAY elect to send a Pong frame for only the most recently
         processed Ping frame."
 
-        @param kind: Its opcode.
+        @param kind: What is of one kind: its opcode says, for control frames.
         """
         self._urgent[kind] = frame
 

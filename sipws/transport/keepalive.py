@@ -87,7 +87,7 @@ class KeepAlive:
     C{keepAliveTimeout}, and that C{keepAliveMisses} times in a row, the
     connection is lost: at the latest so long after the last octet as these come to.
 
-    Lost too is a connection on which the server has read nothing for as long,
+    Lost too is a connection on which the server has not read for as long what Twisted holds for it,
     though something waits for it, even where it goes on talking.
 
     @ivar roundTrip: How long the last answer took, in seconds; C{None} before the first.
@@ -228,7 +228,7 @@ class KeepAlive:
             self._isLastLook = True
             self._timer = self._clock.callLater(0, self._fired)
         elif isBlocked:
-            self._lose(f"the server has read nothing for {self._patience():g} seconds")
+            self._lose(f"the server has not read what waits for {self._patience():g} seconds")
         else:
             self._miss()
 

@@ -85,7 +85,7 @@ class Lookup:
         while name not in asked and len(asked) <= MAX_ALIASES:
             asked.add(name)
             headers = await self._query(name, kind)
-            found = [header for header in headers if _kind(header) == kind]
+            found = [header for header in headers if _kind(header) == kind and hasattr(header, "payload")]
             alias = next((header for header in headers if _kind(header) == dns.CNAME), None)
             if found:
                 shown = [header for header in headers if _kind(header) in (kind, dns.CNAME)]

@@ -86,6 +86,8 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
     backlog: Backlog | None = None
     readingPaused = False
     _isConsuming = False
+    # How long the interim answers to the upgrade were, in octets.
+    _interim = 0
 
     # The life of a connection.
 
@@ -248,7 +250,9 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
 
     def _closeTimedOut(self) -> None:
         self._closeTimer = None
-        self.wasClean = False
+        # RFC 6455 section 7.1.5: "_The WebSocket Connection Close Code_ is defined as the status code
+        # contained in the first Close control frame received", however long TCP takes to end after it.
+        self.wasClean = self.remoteCloseCode is not None
         self.transport.abortConnection()
 
     # Octets in.
@@ -314,8 +318,9 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
 
     def _shakeHands(self, data: bytes) -> None:
         """Take octets of the answer to the upgrade: not too many, and of any kind."""
-        if END_OF_HEAD not in self.data + data and len(self.data) + len(data) > MAX_HANDSHAKE:
-            self.data += data
+        self.data, data = b"", self._withoutInterim(self.data + data)
+        if END_OF_HEAD not in data and len(data) + self._interim > MAX_HANDSHAKE:
+            self.data = data
             self.failHandshake("the answer to the upgrade is too long")
             return
         try:
@@ -325,9 +330,29 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         except Exception as error:  # noqa: BLE001 - Autobahn raises all kinds of them for what is no HTTP
             self.failHandshake(f"the answer to the upgrade is no HTTP: {error!r}")
 
+    def _withoutInterim(self, data: bytes) -> bytes:
+        """
+        Leave interim answers out.
+
+        RFC 9110 section 15.2: "A client MUST be able to parse one or more 1xx
+        responses received prior to a final response, even if the client does
+        not expect one."
+        """
+        while END_OF_HEAD in data and self._interim <= MAX_HANDSHAKE:
+            match = _STATUS_LINE.match(data)
+            if match is None or not match[1].startswith(b"1") or match[1] == b"101":
+                break
+            head, _, rest = data.partition(END_OF_HEAD)
+            self._interim += len(head)
+            data = rest
+        return data
+
     def consumeData(self) -> None:
         """Take as much as there is; not within itself, when who takes a message resumes reading."""
-        if not self._isConsuming:
+        if self.state == self.STATE_CONNECTING:
+            # Autobahn takes what has come with the answer to the upgrade from in here.
+            super().consumeData()
+        elif not self._isConsuming:
             self._isConsuming = True
             try:
                 super().consumeData()
@@ -358,6 +383,8 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         if self.keepAlive is None:
             if seconds is not None and self.state == self.STATE_OPEN:
                 self.keepAlive = KeepAlive(self, self.factory.owner.counters, seconds)
+                if self.readingPaused:
+                    self.keepAlive.stop()
         elif seconds is None and self.factory.options.keepAliveInterval <= 0:
             self.watchNoMore()
         else:
@@ -419,7 +446,8 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
         if self.backlog is None:
             self.transport.write(frame)
         else:
-            self.backlog.addUrgent(first, frame)
+            # A CRLF that asks and one that answers are both texts: neither stands for the other.
+            self.backlog.addUrgent((first, payload) if first == TEXT else first, frame)
 
     def sendFrame(
         self, opcode: int, payload: bytes = b"", fin: bool = True, *args: Any, **named: Any

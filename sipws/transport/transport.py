@@ -249,6 +249,9 @@ class Transport:
             # One that its user has closed, but whose closing is not over.
             factory.stop()
             self._ended(None)
+            if self.closed or factory.connecting:
+                # Who was told of the end has closed it, or opens one.
+                return False
         self.lastTransportError = None
         factory.connectNow()
         return True

@@ -466,7 +466,7 @@ def test_aServerThatTalksButReadsNothingIsFoundToo() -> None:
     assert transport.connected
     scene.network.advance(1)
     assert not transport.connected
-    assert str(transport.lastTransportError) == "the server has read nothing for 25 seconds"
+    assert str(transport.lastTransportError) == "the server has not read what waits for 25 seconds"
     assert transport.counters.silences == 1
 
 
@@ -478,7 +478,7 @@ def test_itIsFoundWhileAnAnswerIsWaitedForToo() -> None:
     scene.connection.send(b"\r\n")
     scene.network.advance(INTERVAL * 4 / 5 + TIMEOUT)
     assert transport.counters.pings == 1
-    assert str(transport.lastTransportError) == "the server has read nothing for 25 seconds"
+    assert str(transport.lastTransportError) == "the server has not read what waits for 25 seconds"
 
 
 def test_aServerThatReadsSlowlyIsLeftAlone() -> None:
@@ -819,7 +819,7 @@ def test_withAFlowTimerAloneAServerThatReadsNothingHasThatTime() -> None:
         scene.connection.send(b"\r\n")
     assert transport.connected
     scene.network.advance(1)
-    assert str(transport.lastTransportError) == "the server has read nothing for 35 seconds"
+    assert str(transport.lastTransportError) == "the server has not read what waits for 35 seconds"
 
 
 def test_aFlowTimerThatIsGoneSwitchesOff() -> None:

@@ -298,6 +298,18 @@ def test_garbageAmongServersIsPassedOver() -> None:
     assert scene.uris() == ["wss://two.example.com/"]
 
 
+def test_recordsWithoutContentAreNone() -> None:
+    class Hollow:
+        """A record of the right type, as a resolver that is injected may give it."""
+
+        type, ttl, name = dns.SRV, 60, dns.Name(b"_sips._ws.example.com")
+
+    scene = Scene()
+    for name in ("_sips._ws.example.com", "_sip._ws.example.com"):
+        scene.resolver.answer(name, dns.SRV, lambda: ([Hollow()], [], []))
+    scene.refused()
+
+
 def test_nothingButGarbageIsNoServers() -> None:
     scene = Scene(srv(WSS, "..", 443), srv(WSS, "one.example.com", 0), a(DOMAIN))
     assert "name no server" in str(scene.refused())
