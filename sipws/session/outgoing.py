@@ -4,7 +4,7 @@ L{Outgoing}: our INVITE, and what comes of it (RFC 3261 section 13.2).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 from twisted.python.failure import Failure
@@ -12,13 +12,12 @@ from twisted.python.failure import Failure
 from sipws.dialog.values import DialogID
 from sipws.emitter import loggerFor
 from sipws.errors import (
-    LimitExceeded,
-    ParseError,
     SIPError,
     TransactionCancelled,
     TransactionTimeout,
 )
 from sipws.message import URI, CSeq
+from sipws.session.branches import Branches, acknowledge, dialogOf, dismiss
 from sipws.session.embedded import Target
 from sipws.session.infopackages import declared
 from sipws.session.leg import Leg
@@ -90,6 +89,7 @@ class Outgoing:
         # were ended; and the timers.
         self._acknowledged: tuple[Dialog, Description | None] | None = None
         self._known: set[DialogID] = set()
+        self._branches = Branches(usages, self._further)
         self._noAnswer: IDelayedCall | None = None
         self._forking: IDelayedCall | None = None
         self._isStarting = False
@@ -153,7 +153,7 @@ class Outgoing:
         self._sending = self._usages.send(
             self._request,
             onProvisional=self._provisional,
-            onAccepted=self._further,
+            onAccepted=self._branches.take,
             deadline=self._invitation.deadline,
         )
         self._sending.result.addCallbacks(self._final, self._failed)
@@ -173,9 +173,9 @@ class Outgoing:
 
     def stop(self) -> None:
         """The session is over: no timer of its own is left, but for the one that ends its other branches."""
-        if self._sending is not None:
-            # The transaction keeps this for 64*T1: of what has sent the INVITE nothing is needed any more.
-            self._request, self._sending = self._sending.request, None
+        # The transaction stays for 64*T1 more: not with all of this.
+        self._request, self._sending = self.request, None
+        self._branches.end(self._request, self._invitation.description, self._known)
         self._stopWaiting()
         self._endBranches()
 
@@ -232,7 +232,7 @@ class Outgoing:
         if response.statusCode < 300:
             self._accepted(response)
             return
-        self._note(response)
+        dialogOf(self._usages, response, self.request)
         if self._session.state in (State.CALLING, State.EARLY) and self._tryAgain(response):
             return
         by = "local" if self._session.state == State.CANCELLING else "remote"
@@ -357,26 +357,15 @@ class Outgoing:
             return
         dialog, answer = self._acknowledged
         try:
-            self._sendAckWithin(dialog, answer)
+            acknowledge(self._usages, dialog, self.request, answer)
         except ValueError as error:
             _log.warn("no ACK: {error}", error=error)
-
-    def _sendAckWithin(self, dialog: Dialog, answer: Description | None) -> None:
-        if answer is None:
-            self._usages.acknowledge(dialog, self.request)
-        else:
-            headers, body = answer.disposition, answer.body
-            self._usages.acknowledge(dialog, self.request, headers, body, answer.contentType)
 
     # More than one 2xx.
 
     def _further(self, response: IncomingResponse) -> None:
         """
         Take a 2xx that is not the first: the same again, or that of another branch.
-
-        RFC 3261 section 13.2.2.4: "If, after acknowledging any 2xx response to
-        an INVITE, the UAC does not want to continue with that dialog, then the
-        UAC MUST terminate the dialog by sending a BYE request".
         """
         dialogID = DialogID.ofResponse(response)
         if self._acknowledged is not None and dialogID == self._acknowledged[0].id:
@@ -391,12 +380,8 @@ class Outgoing:
         self._known.add(dialogID)
         dialog = leg.dialog
         self._session.legs.remove(leg)
-        description = descriptionOf(response)
-        if description is not None and leg.negotiation.state == OfferState.NONE:
-            leg.receive(description)
-        self._sendAckWithin(dialog, leg.decline())
-        sending = self._usages.sendWithin(dialog, "BYE")
-        sending.result.addBoth(lambda _: self._usages.detach(dialog, self._session))
+        ended = dismiss(self._usages, leg, response, self.request)
+        ended.addBoth(lambda _: self._usages.detach(dialog, self._session))
         self._session.emit("forked", response)
 
     def _endBranches(self) -> None:
@@ -420,11 +405,7 @@ class Outgoing:
     def _legFor(self, response: IncomingResponse) -> Leg | None:
         """Give the leg of a response, which may be new; C{None}: it makes no dialog."""
         session = self._session
-        try:
-            dialog = self._note(response)
-        except (ParseError, ValueError, LimitExceeded) as error:
-            _log.warn("a {status} makes no dialog: {error}", status=response.statusCode, error=error)
-            return None
+        dialog = dialogOf(self._usages, response, self.request)
         if dialog is None:
             return None
         leg = session.legOf(dialog)
@@ -436,13 +417,3 @@ class Outgoing:
             session.legs.append(leg)
             self._usages.attach(dialog, session, response.transport)
         return leg
-
-    def _note(self, response: IncomingResponse) -> Dialog | None:
-        transport: Any = response.transport
-        request = self.request
-        isSecure = str(request.requestURI).lower().startswith("sips:")
-        return self._usages.dialogs.receiveResponse(
-            response,
-            request.getHeader("Contact") or "",
-            secure=isSecure and transport is not None and transport.viaTransport == "WSS",
-        )

@@ -121,6 +121,8 @@ class ClientTransaction(Transaction):
             return
         result, self._result = self._result, None
         if result is not None:
+            # An INVITE that is accepted stays for some time: not with all that has waited for it.
+            self._onProvisional = None
             result.callback(response)
 
     def _timeoutToTU(self, _: object) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 from tests.session.pair import ANSWER, OFFER, Lone
 from tests.ua.fakes import outcome
 
@@ -221,4 +224,30 @@ def test_aBranchThatKnowsNothingOfItsPrackEndsAlone() -> None:
     assert early(lone) == len(caller.legs) == 1
     lone.answer(invite, 200, body=ANSWER)
     assert (lone.sent(), caller.state) == (["ACK"], "confirmed")
+    lone.finish()
+
+
+def test_whatWaitsForFurther2xxIsNotTheWholeSession() -> None:
+    # The transaction stays for 64*T1 (RFC 6026): thousands of them, where there are many calls.
+    lone = Lone()
+    caller = lone.party.call()
+    invite = lone.take()
+    lone.answer(invite, 200, body=ANSWER)
+    caller.bye()
+    lone.answer(lone.transport.takeAll()[-1], 200)
+    kept = weakref.ref(caller)
+    del caller
+    lone.party.sessions.clear()
+    gc.collect()
+    assert kept() is None
+    assert len(lone.party.ua.transactions.ict) == 1
+    # One that comes all the same is ended, as before.
+    lone.answer(invite, 200, body=ANSWER, tag="carol")
+    ack, bye = lone.transport.takeAll()
+    assert (ack.method, bye.method, bye.toTag) == ("ACK", "BYE", "carol")
+    for _ in range(2):
+        lone.answer(invite, 200, body=ANSWER, tag="carol")
+    assert lone.sent() == []
+    lone.answer(bye, 200)
+    assert early(lone) == 0
     lone.finish()
