@@ -60,7 +60,8 @@ class WebSocketServerPort(DatagramPort):
         port.listen(endpoints.serverFromString(reactor, "tcp:8088"))
 
     Each connection has an address: the host and port of the client, or, where
-    it has no IPv4 address, a name under C{.invalid} that stands for it.
+    it has no IPv4 address, or another has the same, a name under C{.invalid} that
+    stands for it.
 
     @ivar factory: Makes the protocols of the connections.
     @ivar clock: What their timers run on.
@@ -136,6 +137,9 @@ class WebSocketServerPort(DatagramPort):
         """A WebSocket has opened."""
         connection = Connection(protocol, f"{_RANDOM.getrandbits(64):016x}", host.lower())
         address = _addressOf(protocol.transport.getPeer(), connection.token)
+        if address in self.connections:
+            # It listens in several places, and a client may use one port to connect to two of them.
+            address = _nameOf(connection.token, address.port)
         self.connections[address] = connection
         self._addresses[connection] = address
         return connection
@@ -206,4 +210,8 @@ def _addressOf(peer: Any, token: str) -> Address:
     if isinstance(peer, IPv4Address):
         return Address(peer.host, peer.port)
     # twisted.protocols.sip reads no IPv6 addresses, and a path has no port.
-    return Address(f"{token}.invalid", getattr(peer, "port", None) or 5060)
+    return _nameOf(token, getattr(peer, "port", None) or 5060)
+
+
+def _nameOf(token: str, port: int) -> Address:
+    return Address(f"{token}.invalid", port)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.portal import IRealm, Portal
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.protocols import sip
 from zope.interface import implementer
@@ -296,3 +298,15 @@ def test_stoppingClosesTheConnections(world: World) -> None:
     assert done == [None]
     assert not world.port.connections
     world.stop(alice)
+
+
+def test_connectionsFromOnePortToSeveralOfOursHaveAddressesOfTheirOwn() -> None:
+    port = WebSocketServerPort(sip.Proxy(host="example.com"), Clock())
+    transport = SimpleNamespace(getPeer=lambda: IPv4Address("TCP", "127.0.0.1", 4000))
+    protocol: Any = SimpleNamespace(transport=transport, peer="tcp4:127.0.0.1:4000")
+    first, second = port.connectionMade(protocol, "h"), port.connectionMade(protocol, "h")
+    assert set(port.connections.values()) == {first, second}
+    port.connectionLost(first)
+    assert set(port.connections.values()) == {second}
+    port.connectionLost(second)
+    assert not port.connections
