@@ -45,10 +45,11 @@ def toDatagram(message: IncomingMessage, source: Address) -> bytes:
     lines = [_startLine(message)]
     for index, text in enumerate(message.getHeaders("Via")):
         own = vias.restored(text)
-        if own is not None:
-            lines.append(f"Via: {own}")
-        elif isRequest and index == 0:
+        if isRequest and index == 0:
+            # Its sender's, even where it stands for another: that has a port such as these.
             lines.append(f"Via: {vias.fromClient(text, *source)}")
+        elif own is not None:
+            lines.append(f"Via: {own}")
         else:
             lines.append(f"Via: {vias.routed(text)}")
     rewrite = _withoutTransport if message.method == "REGISTER" and isRequest else _asItIs
@@ -92,19 +93,22 @@ def _startLine(message: IncomingMessage) -> str:
 
 def _others(message: IncomingMessage, rewrite: Callable[[NameAddr], NameAddr]) -> list[str]:
     """Write all headers but Via and Content-Length, those that name places as they are to be."""
+    left = {"Via", "Content-Length"}
     lines = []
     for name, value in message.headers:
-        if name in ("Via", "Content-Length"):
+        if name in left:
             continue
         if name == _PLACES and rewrite is not _asItIs:
-            value = ", ".join(str(rewrite(entry)) for entry in _contacts(message, value))
-        lines.append(f"{name}: {value}")
+            left.add(_PLACES)
+            lines += [f"{name}: {rewrite(contact)}" for contact in _contacts(message)]
+        else:
+            lines.append(f"{name}: {value}")
     return lines
 
 
-def _contacts(message: IncomingMessage, value: str) -> list[NameAddr]:
-    values = message.getHeaders(_PLACES)
-    return [message.parseHeader(_PLACES, index) for index, each in enumerate(values) if each in value]
+def _contacts(message: IncomingMessage) -> list[NameAddr]:
+    """Give all of them.  Each gets a line of its own: twisted.protocols.sip reads one in a line."""
+    return [message.parseHeader(_PLACES, index) for index in range(len(message.getHeaders(_PLACES)))]
 
 
 def _asItIs(contact: NameAddr) -> NameAddr:
