@@ -40,16 +40,13 @@ __all__ = ["SUBPROTOCOL", "SIPWebSocketClientProtocol"]
 SUBPROTOCOL = "sip"
 
 #: RFC 6455 section 7.4.1.
-NORMAL_CLOSURE = 1000
-GOING_AWAY = 1001
-ABNORMAL_CLOSURE = 1006
+NORMAL_CLOSURE, GOING_AWAY, ABNORMAL_CLOSURE = 1000, 1001, 1006
 
 #: What a control frame holds beside the code, in octets (RFC 6455 section 5.5).
 MAX_CLOSE_REASON = 123
 
 #: RFC 6455 section 5.2.
-_FINAL = 0x80
-_CLOSE = 0x08
+_FINAL, _CLOSE = 0x80, 0x08
 
 #: The longest answer to the HTTP upgrade that is taken, in octets; HTTP servers take a request as long.
 MAX_HANDSHAKE = MAX_HEAD
