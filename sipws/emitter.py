@@ -44,13 +44,20 @@ class Emitter(TwistedEventEmitter):
         @param args: What they are called with.
         @return: Whether there was a listener.
         """
-        if event != "failure":
-            # An object that was never listened to has no table of its own to look into.
-            return bool(super().emit(event, *args, **kwargs))
-        return self._tell(args[0])
+        if event == "failure":
+            return self._tell(args[0])
+        return event in self._events and bool(super().emit(event, *args, **kwargs))
+
+    def hears(self, event: str) -> bool:
+        """
+        Say whether an event has a listener.
+
+        @param event: Its name.
+        """
+        return bool(self._events.get(event))
 
     def _tell(self, failure: Failure) -> bool:
-        if self._telling or not self.listeners("failure"):
+        if self._telling or not self.hears("failure"):
             loggerFor("sip.ua").failure("a listener failed", failure=failure)
             return False
         self._telling = True

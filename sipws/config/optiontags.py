@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import attrs
 
 if TYPE_CHECKING:
     from sipws.config.configuration import Configuration
 
-__all__ = ["REGISTERED", "TABLE", "OptionTag", "Where", "supportedTags"]
+__all__ = ["REGISTERED", "TABLE", "OptionTag", "Switches", "Where", "supportedTags"]
 
 
 class Where(Enum):
@@ -25,6 +26,20 @@ class Where(Enum):
     CALL = "INVITE, UPDATE, and the 2xx to these"
 
 
+class Switches(NamedTuple):
+    """
+    What of a configuration decides on option tags.
+
+    @ivar hasInstance: Whether there is an C{instanceId}.
+    """
+
+    hasInstance: bool
+    gruu: str
+    rel100: str
+    replaces: str
+    extraSupported: tuple[str, ...]
+
+
 @attrs.frozen
 class OptionTag:
     """
@@ -33,46 +48,36 @@ class OptionTag:
     @ivar tag: The option tag.
     @ivar where: The messages whose Supported has it.
     @ivar when: Which option switches it on, in words.
-    @ivar isOn: Says whether a configuration switches it on.
+    @ivar isOn: Says whether that option does.
     """
 
     tag: str
     where: Where
     when: str
-    isOn: Callable[[Configuration], bool]
+    isOn: Callable[[Switches], bool]
 
 
 #: What switches on what.
 TABLE: Final = (
     # RFC 3327 section 5.1: "The UA SHOULD include the option tag "path"".
-    OptionTag("path", Where.REGISTER, "always", lambda configuration: True),
+    OptionTag("path", Where.REGISTER, "always", lambda switches: True),
     # RFC 5626 section 4.2.1.
-    OptionTag(
-        "outbound",
-        Where.REGISTER,
-        "with instanceId",
-        lambda configuration: configuration.instanceId is not None,
-    ),
+    OptionTag("outbound", Where.REGISTER, "with instanceId", lambda switches: switches.hasInstance),
     # RFC 5627 section 4.4: "a UA SHOULD include a Supported header with the option tag "gruu" in
     # requests and responses it generates."
-    OptionTag("gruu", Where.ALL, "with gruu", lambda configuration: configuration.gruu != "none"),
+    OptionTag("gruu", Where.ALL, "with gruu", lambda switches: switches.gruu != "none"),
     # RFC 3262 section 4.
-    OptionTag(
-        "100rel", Where.CALL, "unless rel100 is none", lambda configuration: configuration.rel100 != "none"
-    ),
+    OptionTag("100rel", Where.CALL, "unless rel100 is none", lambda switches: switches.rel100 != "none"),
     # RFC 4028 section 7.1: "It MUST do so even if the UAC is not requesting usage of the session timer".
-    OptionTag("timer", Where.CALL, "always", lambda configuration: True),
+    OptionTag("timer", Where.CALL, "always", lambda switches: True),
     # RFC 3891 section 6.2.
     OptionTag(
-        "replaces",
-        Where.CALL,
-        "unless replaces is none",
-        lambda configuration: configuration.replaces != "none",
+        "replaces", Where.CALL, "unless replaces is none", lambda switches: switches.replaces != "none"
     ),
     # RFC 4488 section 4.
-    OptionTag("norefersub", Where.CALL, "always", lambda configuration: True),
+    OptionTag("norefersub", Where.CALL, "always", lambda switches: True),
     # RFC 4538 section 5.
-    OptionTag("tdialog", Where.CALL, "always", lambda configuration: True),
+    OptionTag("tdialog", Where.CALL, "always", lambda switches: True),
 )
 
 
@@ -84,8 +89,21 @@ def supportedTags(configuration: Configuration, where: Where) -> tuple[str, ...]
     @param configuration: The configuration.
     @param where: Which message.
     """
-    rows = (row for row in TABLE if row.where in (Where.ALL, where) and row.isOn(configuration))
-    return tuple(dict.fromkeys((*(row.tag for row in rows), *configuration.extraSupported)))
+    switches = Switches(
+        configuration.instanceId is not None,
+        configuration.gruu,
+        configuration.rel100,
+        configuration.replaces,
+        configuration.extraSupported,
+    )
+    return _tagsFor(switches, where)
+
+
+@lru_cache(maxsize=64)
+def _tagsFor(switches: Switches, where: Where) -> tuple[str, ...]:
+    # Each call of each user agent asks for them.
+    rows = (row for row in TABLE if row.where in (Where.ALL, where) and row.isOn(switches))
+    return tuple(dict.fromkeys((*(row.tag for row in rows), *switches.extraSupported)))
 
 
 #: From the registry "Option Tags" of the Session Initiation Protocol Parameters.

@@ -102,8 +102,8 @@ class Informing(SessionCore):
             # Package) response [...], which contains a Recv-Info header field".
             self.usages.respond(request, BAD_INFO_PACKAGE, "Bad Info Package", [recvInfo(packages)])
             return None
-        isHeard = tone is not None and self.listeners("dtmf")
-        if request.body and not isHeard and not self.listeners("info"):
+        isHeard = tone is not None and self.hears("dtmf")
+        if request.body and not isHeard and not self.hears("info"):
             # Nobody here understands it.
             return 415
         # "Otherwise, if the INFO request is syntactically correct and well structured, the UA MUST send a

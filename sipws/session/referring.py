@@ -111,7 +111,7 @@ class Referring(Informing):
             found = ReferTo.of(request)
         except ParseError:
             return 400
-        if not self.listeners("refer"):
+        if not self.hears("refer"):
             # Section 2.4.2: an agent "MAY" decline, and nobody here would do it.
             return 603
         session = cast("Session", self)

@@ -244,7 +244,7 @@ class Subscription(Subscriber):
         if notification.state == "terminated":
             return 200
         # Section 5.4.9: where it is not wanted, it "would be rejected with a 481 response."
-        if not self.listeners("fork"):
+        if not self.hears("fork"):
             return 481
         dialog, refusal = self._establish(notification)
         if dialog is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sipws.config.optiontags import Where, supportedTags
@@ -47,19 +48,20 @@ class Capabilities:
 
     def allow(self) -> str:
         """Give the value of Allow (RFC 3261 section 20.5)."""
-        methods = ["OPTIONS", "MESSAGE", *(self._handlers or ()), *self._usageMethods()]
-        if "INVITE" in methods:
-            methods += WITH_INVITE
-        return ", ".join(dict.fromkeys(methods))
+        return _allow(tuple(self._handlers or ()), *self._usageMethods())
 
-    def _usageMethods(self) -> list[str]:
-        """List the methods of requests that calls and subscriptions take."""
-        methods = [] if self.usages is None else [*self.usages.methods]
-        return [*methods, *(method for newcomer in self._welcomed() for method in newcomer.methods)]
+    def _usageMethods(self) -> list[tuple[str, ...]]:
+        """List the methods of requests that calls and subscriptions take, by what takes them."""
+        begun = [] if self.usages is None else [self.usages.methods]
+        return begun + [newcomer.methods for newcomer in self._welcomed()]
 
     def _welcomed(self) -> list[Newcomer]:
         """List what requests may begin, as the application listens for it."""
-        return [newcomer for newcomer in NEWCOMERS.values() if self._ua.listeners(newcomer.event)]
+        return [newcomer for newcomer in NEWCOMERS.values() if self._ua.hears(newcomer.event)]
+
+    def _isOfUsages(self, method: str) -> bool:
+        """Say whether requests of a method are for calls or subscriptions."""
+        return any(method in methods for methods in self._usageMethods())
 
     def accept(self) -> str:
         """Give the value of Accept (RFC 3261 section 20.1): what the handlers declare, or anything."""
@@ -97,3 +99,12 @@ class Capabilities:
         if options.gruu != "none" and response.statusCode < 300 and not response.hasHeader("Supported"):
             # RFC 5627 section 4.4: it belongs "in requests and responses".
             response.addHeader("Supported", ", ".join(supportedTags(options, Where.ALL)))
+
+
+@lru_cache(maxsize=256)
+def _allow(*takers: tuple[str, ...]) -> str:
+    # Each call asks for it, and it seldom is another.
+    methods = dict.fromkeys(("OPTIONS", "MESSAGE", *(method for each in takers for method in each)))
+    if "INVITE" in methods:
+        methods.update(dict.fromkeys(WITH_INVITE))
+    return ", ".join(methods)

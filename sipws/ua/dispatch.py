@@ -260,7 +260,7 @@ class Dispatcher(Capabilities):
             return found
         # Of the dialogs of its own handlers the application knows by itself.
         handling = self._handling(request.method)
-        if handling is None and request.method in self._usageMethods():
+        if handling is None and self._isOfUsages(request.method):
             # RFC 3261 section 12.2.2: "If the UAS wishes to reject the request because it does not
             # wish to recreate the dialog, it MUST respond to the request with a 481".
             return Rejection(481)
@@ -269,7 +269,7 @@ class Dispatcher(Capabilities):
     def _welcome(self, method: str) -> Handling | None:
         """Say how a request is handled that may begin a call or a subscription."""
         newcomer = NEWCOMERS.get(method)
-        if newcomer is None or not self._ua.listeners(newcomer.event):
+        if newcomer is None or not self._ua.hears(newcomer.event):
             return None
         return Handling(partial(newcomer.receive, self._ua.usages))
 
