@@ -10,9 +10,9 @@ from collections.abc import Callable, Hashable, Iterable
 import attrs
 
 from sipws.dialog.effects import Effect, effectOf
-from sipws.dialog.live import Live
+from sipws.dialog.live import Beginning, Live
 from sipws.dialog.machine import ARROWS, Action, Event, State
-from sipws.dialog.routes import contactURI, route, routeSetOf
+from sipws.dialog.routes import contactOf, contactURI, route, routeSetOf
 from sipws.dialog.values import DialogID, DialogState
 from sipws.errors import ParseError
 from sipws.interfaces import C
@@ -26,6 +26,7 @@ from sipws.message import (
     OutgoingResponse,
 )
 from sipws.message.nameaddr import PLAIN_ADDRESS
+from sipws.message.outgoing import checkedHeaders, checkMethod
 from sipws.message.values import MAX_CSEQ
 
 __all__ = ["TARGET_REFRESH", "Dialog", "Rejection", "asksForSIPS"]
@@ -34,7 +35,9 @@ __all__ = ["TARGET_REFRESH", "Dialog", "Rejection", "asksForSIPS"]
 TARGET_REFRESH = frozenset({"INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"})
 
 #: Headers that follow from the dialog.
-_OURS = frozenset({"via", "v", "from", "f", "to", "t", "call-id", "i", "cseq", "route"})
+_OURS = frozenset({"Via", "From", "To", "Call-ID", "CSeq", "Route"})
+
+_MAX_FORWARDS = str(C.MAX_FORWARDS)
 
 
 @attrs.frozen
@@ -159,7 +162,11 @@ class Dialog:
     # Our requests.
 
     def request(
-        self, method: str, headers: Iterable[tuple[str, object]] = (), body: bytes | str = b""
+        self,
+        method: str,
+        headers: Iterable[tuple[str, object]] = (),
+        body: bytes | str = b"",
+        besides: list[tuple[str, str]] | None = None,
     ) -> OutgoingRequest:
         """
         Build a request within the dialog (RFC 3261 section 12.2.1.1), with the next CSeq and without a Via.
@@ -168,12 +175,14 @@ class Dialog:
             is its transaction's.
         @param headers: Further headers.
         @param body: Its body; text goes out as UTF-8.
+        @param besides: Headers that all requests of ours have, as
+            L{sipws.message.outgoing.checkedHeaders} gives them; further headers take their place.
         @raise ValueError: The dialog is terminated, or does not know where requests
             go, or has no CSeq left; or a header is the dialog's to set.
         """
         if method in ("ACK", "CANCEL"):
             raise ValueError(f"a {method} has the CSeq of its INVITE, not the next")
-        request = self._build(method, self._followingCSeq(), headers, body)
+        request = self._build(method, self._followingCSeq(), headers, body, besides)
         self.live.localCSeq = request.cseq
         if method in TARGET_REFRESH:
             # One that is given is ours from now on: what refreshes the target later is not to take it back.
@@ -198,7 +207,11 @@ class Dialog:
         return cseq
 
     def ack(
-        self, cseq: int, headers: Iterable[tuple[str, object]] = (), body: bytes | str = b""
+        self,
+        cseq: int,
+        headers: Iterable[tuple[str, object]] = (),
+        body: bytes | str = b"",
+        besides: list[tuple[str, str]] | None = None,
     ) -> OutgoingRequest:
         """
         Build the ACK to a 2xx (RFC 3261 section 13.2.2.4), without a Via.
@@ -206,40 +219,57 @@ class Dialog:
         @param cseq: The number of the INVITE.
         @param headers: Further headers: its credentials are those of the INVITE.
         @param body: Its body.
+        @param besides: As with L{request}.
         @raise ValueError: As with L{request}.
         """
-        return self._build("ACK", cseq, headers, body)
+        return self._build("ACK", cseq, headers, body, besides)
 
     def _build(
-        self, method: str, cseq: int, headers: Iterable[tuple[str, object]], body: bytes | str
+        self,
+        method: str,
+        cseq: int,
+        headers: Iterable[tuple[str, object]],
+        body: bytes | str,
+        besides: list[tuple[str, str]] | None,
     ) -> OutgoingRequest:
-        state = self.live
-        if state.state == State.TERMINATED:
+        checkMethod(method)
+        live = self.live
+        if live.state == State.TERMINATED:
             raise ValueError("the dialog is terminated")
-        if state.remoteTarget is None:
-            raise ValueError("the dialog has no remote target yet")
-        further = list(headers)
-        given = {name.lower() for name, _ in further}
-        if given & _OURS:
-            ours = [name for name, _ in further if name.lower() in _OURS]
-            raise ValueError(f"{ours[0]} follows from the dialog")
-        target, routes = route(state.remoteTarget, state.routeSet)
-        pairs: list[tuple[str, object]] = [
-            *(("Route", entry) for entry in routes),
-            ("Max-Forwards", C.MAX_FORWARDS),
-            ("From", state.localAddress),
-            ("To", state.remoteAddress),
-            ("Call-ID", state.id.callID),
-            ("CSeq", f"{cseq} {method}"),
-        ]
+        target, common = live.beginning or self._begin()
+        pairs = [*common, ("CSeq", f"{cseq} {method}")]
         # "A UAC SHOULD include a Contact header field in any target refresh requests".
-        if method in TARGET_REFRESH and not given & {"contact", "m"}:
-            pairs.append(("Contact", state.contact))
-        request = OutgoingRequest(method, target, [*pairs, *further], body)
-        if method in TARGET_REFRESH and state.secure:
+        if method in TARGET_REFRESH:
+            pairs += checkedHeaders([("Contact", live.contact)])
+        if besides:
+            pairs += besides
+        if headers:
+            pairs = _withFurther(pairs, checkedHeaders(headers))
+        callID, localTag, remoteTag = self.id
+        known = {"Via": None, "From": localTag, "To": remoteTag, "Call-ID": callID, "CSeq": cseq}
+        request = OutgoingRequest.assemble(method, target, pairs, body, known)
+        if method in TARGET_REFRESH and live.secure:
             # "If the "secure" flag is true, that URI MUST be a SIPS URI."
             _checkContact(request.getHeader("Contact"), needsSIPS=True)
         return request
+
+    def _begin(self) -> Beginning:
+        """Make what all requests begin with, until the target or the route set is another."""
+        live = self.live
+        if not live.isLed:
+            raise ValueError("the dialog has no remote target yet")
+        target, routes = route(live.target, live.routeSet)
+        common = checkedHeaders(
+            [
+                *(("Route", entry) for entry in routes),
+                ("Max-Forwards", _MAX_FORWARDS),
+                ("From", live.localAddress),
+                ("To", live.remoteAddress),
+                ("Call-ID", live.id.callID),
+            ]
+        )
+        live.beginning = (target, common)
+        return live.beginning
 
     # The peer's requests.
 
@@ -266,7 +296,7 @@ class Dialog:
         """Refuse a target that could not be taken later, when the request is accepted."""
         if request.method in TARGET_REFRESH:
             try:
-                contactURI(request)
+                contactOf(request)
             except ParseError:
                 return Rejection(400)
         return None
@@ -313,7 +343,7 @@ class Dialog:
         if status >= 300:
             return self.fail()
         if status > 100:
-            if self.live.remoteTarget is None:
+            if not self.live.isLed:
                 self._refresh(response)
             self._handle(_establishing(status), response)
         return Effect.TRANSACTION
@@ -369,9 +399,7 @@ class Dialog:
                 self._handle(Event.UNUSED)
 
     def _refresh(self, message: IncomingMessage) -> None:
-        target = contactURI(message)
-        if target is not None:
-            self.live.remoteTarget = target
+        self.live.lead(contactOf(message))
 
     def _handle(self, event: str, message: IncomingMessage | None = None) -> None:
         """Follow the arrow of an event, if there is one."""
@@ -388,13 +416,23 @@ class Dialog:
                 self._onEnd(self)
 
     def _adopt(self, message: IncomingMessage) -> None:
-        routes, target = routeSetOf(message), contactURI(message)
-        self.live.routeSet = routes
-        if target is not None:
-            self.live.remoteTarget = target
+        self.live.lead(contactOf(message), routeSetOf(message))
 
     def __repr__(self) -> str:
         return f"<Dialog {self.live.state} {self.id}>"
+
+
+def _withFurther(ours: list[tuple[str, str]], further: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """
+    Add headers to ours, and leave out of ours those that they take the place of.
+
+    @raise ValueError: One follows from the dialog.
+    """
+    names = {name for name, _ in further}
+    followed = [name for name, _ in further if name in _OURS]
+    if followed:
+        raise ValueError(f"{followed[0]} follows from the dialog")
+    return [*(pair for pair in ours if pair[0] not in names), *further]
 
 
 def _establishing(statusCode: int) -> str:
@@ -429,7 +467,8 @@ def _address(message: IncomingMessage, name: str) -> str:
     @raise ParseError: It is malformed, or missing.
     """
     text = message.getHeader(name)
-    if text is None or PLAIN_ADDRESS.fullmatch(text) is None:
+    # The parser has seen those of a message of the common form.
+    if text is None or not (message.isCommon or PLAIN_ADDRESS.fullmatch(text) is not None):
         # It says what is wrong, if anything is.
         return str(message.fromHeader if name == "From" else message.toHeader)
     return text

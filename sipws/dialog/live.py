@@ -13,7 +13,10 @@ from sipws.dialog.machine import State
 from sipws.dialog.values import DialogID, DialogState
 from sipws.message import URI, NameAddr
 
-__all__ = ["Live"]
+__all__ = ["Beginning", "Live"]
+
+#: The Request-URI, and the headers from Route to Call-ID.
+Beginning = tuple[URI | str, list[tuple[str, str]]]
 
 
 class Live:
@@ -22,9 +25,13 @@ class Live:
 
     @ivar localAddress: As text: From of requests that we send.
     @ivar remoteAddress: As text: To of them.
+    @ivar beginning: What they begin with; C{None}: it is to be made anew.
     """
 
     __slots__ = (
+        "_remoteTarget",
+        "_routeSet",
+        "beginning",
         "contact",
         "id",
         "isUAC",
@@ -33,8 +40,6 @@ class Live:
         "madeBy",
         "remoteAddress",
         "remoteCSeq",
-        "remoteTarget",
-        "routeSet",
         "secure",
         "state",
         "usages",
@@ -56,12 +61,50 @@ class Live:
         self.madeBy = madeBy
         self.isUAC = isUAC
         self.state: str = State.INITIAL
-        self.remoteTarget: URI | None = None
-        self.routeSet: tuple[str, ...] = ()
+        self.beginning: Beginning | None = None
+        self._remoteTarget: URI | str | None = None
+        self._routeSet: tuple[str, ...] = ()
         self.localCSeq: int | None = None
         self.remoteCSeq: int | None = None
         self.secure = False
         self.usages: tuple[Hashable, ...] = ()
+
+    @property
+    def isLed(self) -> bool:
+        """Whether it is known where requests go."""
+        return self._remoteTarget is not None
+
+    @property
+    def target(self) -> URI | str:
+        """Where requests go, parsed or not; once that is known."""
+        assert self._remoteTarget is not None
+        return self._remoteTarget
+
+    @property
+    def remoteTarget(self) -> URI | None:
+        """Where requests go; C{None} until the peer says it."""
+        target = self._remoteTarget
+        if isinstance(target, str):
+            # Most dialogs come to their end without anybody having looked at it.
+            target = self._remoteTarget = URI.parse(target)
+        return target
+
+    @property
+    def routeSet(self) -> tuple[str, ...]:
+        """What they go through: entries of Route, in order."""
+        return self._routeSet
+
+    def lead(self, target: URI | str | None, routes: tuple[str, ...] | None = None) -> None:
+        """
+        Have requests go another way from now on.
+
+        @param target: Where they go: a URI, or the text of a good one; C{None}: where they went before.
+        @param routes: The route set; C{None}: that there was.
+        """
+        if routes is not None and routes != self._routeSet:
+            self._routeSet, self.beginning = routes, None
+        if target is not None and target != self._remoteTarget:
+            self._remoteTarget, self.beginning = target, None
 
     @classmethod
     def of(cls, value: DialogState) -> Live:
@@ -75,8 +118,7 @@ class Live:
             value.isUAC,
         )
         live.state = value.state
-        live.remoteTarget = value.remoteTarget
-        live.routeSet = value.routeSet
+        live.lead(value.remoteTarget, value.routeSet)
         live.localCSeq = value.localCSeq
         live.remoteCSeq = value.remoteCSeq
         live.secure = value.secure

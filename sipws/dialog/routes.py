@@ -4,18 +4,16 @@ Where the requests of a dialog go: route sets (RFC 3261 sections 12.1 and 12.2.1
 
 from __future__ import annotations
 
-import contextlib
-import re
-
 import attrs
 
-from sipws.errors import ParseError
 from sipws.message import URI, IncomingMessage, IncomingResponse, Route
+from sipws.message.grammar import compiled
+from sipws.message.uri import PLAIN_URI
 
-__all__ = ["asRequestURI", "contactURI", "route", "routeSetOf"]
+__all__ = ["asRequestURI", "contactOf", "contactURI", "route", "routeSetOf"]
 
-#: Most values of Contact in a dialog: a URI, and nothing beside it.
-_PLAIN_CONTACT = re.compile(r"<([A-Za-z0-9\-_.!~*'()&=+$;/:@]+)>")
+#: Most values of Contact in a dialog: a URI with one parameter, and nothing beside it.
+_PLAIN_CONTACT = compiled(rf"<((?!sips?:[^;>]*+;[^;>]*+;){PLAIN_URI})>")
 
 
 def routeSetOf(message: IncomingMessage) -> tuple[str, ...]:
@@ -40,18 +38,27 @@ def contactURI(message: IncomingMessage) -> URI | None:
 
     @raise ParseError: It is malformed.
     """
+    target = contactOf(message)
+    return URI.parse(target) if isinstance(target, str) else target
+
+
+def contactOf(message: IncomingMessage) -> URI | str | None:
+    """
+    Give the URI of a message's Contact, as text where that is known to be a
+    good one; C{None} where it has none.
+
+    @raise ParseError: It is malformed.
+    """
     lines = message.getLines("Contact")
     if len(lines) == 1:
         plain = _PLAIN_CONTACT.fullmatch(lines[0])
         if plain is not None:
-            # What is wrong with it, if anything, is told below.
-            with contextlib.suppress(ParseError):
-                return URI.parse(plain[1])
+            return plain[1]
     contact = message.parseHeader("Contact")
     return None if contact is None else contact.uri
 
 
-def route(remoteTarget: URI, routeSet: tuple[str, ...]) -> tuple[URI, tuple[str, ...]]:
+def route(remoteTarget: URI | str, routeSet: tuple[str, ...]) -> tuple[URI | str, tuple[str, ...]]:
     """
     Give the Request-URI and the Route entries of a request.
 
@@ -69,8 +76,12 @@ def route(remoteTarget: URI, routeSet: tuple[str, ...]) -> tuple[URI, tuple[str,
     return asRequestURI(first.uri), (*routeSet[1:], f"<{remoteTarget}>")
 
 
-def asRequestURI(uri: URI) -> URI:
+def asRequestURI(uri: URI | str) -> URI | str:
     """Strip a URI of what section 19.1.1 does not allow in a Request-URI: C{method}, and headers."""
+    if isinstance(uri, str):
+        if ";method" not in uri and "?" not in uri:
+            return uri
+        uri = URI.parse(uri)
     if not uri.headers and "method" not in uri.parameters:
         return uri
     parameters = {name: value for name, value in uri.parameters.items() if name != "method"}

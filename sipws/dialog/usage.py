@@ -214,7 +214,7 @@ class IUsages(Protocol):
     def acknowledge(
         self,
         dialog: Dialog,
-        invite: OutgoingRequest,
+        cseq: int,
         headers: _Headers = (),
         body: bytes | str = b"",
         contentType: str | None = None,
@@ -223,7 +223,8 @@ class IUsages(Protocol):
         Send the ACK to a 2xx (RFC 3261 section 13.2.2.4).
 
         @param dialog: The dialog that the 2xx is of.
-        @param invite: The INVITE as it was sent: C{ISending.request}.
+        @param cseq: The number of the INVITE as it was sent: of C{ISending.request}.
+        @param headers: Further headers: the credentials of the INVITE first of all.
         @return: Whether it was sent.
         @raise ValueError: The dialog is terminated, or its peer's Contact is not known.
         """

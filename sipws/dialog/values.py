@@ -5,6 +5,7 @@ What a dialog is known by, and what it consists of, as values.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import NamedTuple
 
 import attrs
 
@@ -14,8 +15,7 @@ from sipws.message import URI, IncomingRequest, IncomingResponse, NameAddr, Repl
 __all__ = ["DialogID", "DialogState"]
 
 
-@attrs.frozen(cache_hash=True)
-class DialogID:
+class DialogID(NamedTuple):
     """
     A dialog's identifier (RFC 3261 section 12).
 

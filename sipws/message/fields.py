@@ -11,7 +11,7 @@ from sipws.message.grammar import SWS, TEXT_CHARS, TOKEN_CHARS, compiled
 from sipws.message.limits import Limits
 from sipws.message.names import NAMES
 
-__all__ = ["indexFields", "readFields", "readPlainFields", "salvageFields", "splitHead"]
+__all__ = ["indexFields", "indexPlainFields", "readFields", "readPlainFields", "salvageFields", "splitHead"]
 
 # Controls are legal in a quoted string alone, after a backslash (RFC 3261 section 25.1, quoted-pair).
 _VALUE = compiled(rf"(?:[{TEXT_CHARS}]++|(?<=\\)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f])*+")
@@ -91,6 +91,26 @@ def readPlainFields(text: str) -> list[tuple[str, str]]:
     @return: Pairs of canonical name and value, without white space around it.
     """
     return [(NAMES[name], value.rstrip(" \t")) for name, value in _PLAIN_FIELD.findall(text)]
+
+
+def indexPlainFields(text: str) -> dict[str, list[str]]:
+    """
+    Give the values of each header, as L{indexFields} does, of a head that was
+    found to be well formed, with nothing folded.
+
+    @param text: Each header line with the CRLF before it.
+    """
+    index: dict[str, list[str]] = {}
+    lines = text.split("\r\n")
+    del lines[0]
+    for line in lines:
+        written, _, value = line.partition(":")
+        name = NAMES[written]
+        if name in index:
+            index[name].append(value.strip(" \t"))
+        else:
+            index[name] = [value.strip(" \t")]
+    return index
 
 
 def salvageFields(text: str, limits: Limits) -> list[tuple[str, str]]:

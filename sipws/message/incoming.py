@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sipws.errors import ParseError
-from sipws.message.fields import indexFields, readFields, readPlainFields
+from sipws.message.fields import indexFields, indexPlainFields, readFields, readPlainFields
 from sipws.message.headers import LISTS, splitList
 from sipws.message.limits import NO_LIMITS
 from sipws.message.nameaddr import NameAddr
@@ -220,7 +220,7 @@ class IncomingMessage:
                 values.get(index)
 
     def _readFields(self) -> dict[str, list[str]]:
-        self.fields = indexFields(self.headers)
+        self.fields = indexPlainFields(self.head) if self.isCommon else indexFields(self.headers)
         return self.fields
 
     def __bytes__(self) -> bytes:

@@ -8,7 +8,7 @@ over is refused: it would end a header and begin another.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from sipws.message.grammar import TOKEN, compiled
 from sipws.message.headers import LISTS, splitList
@@ -19,7 +19,14 @@ from sipws.message.routing import readTag, readVia
 from sipws.message.uri import URI
 from sipws.message.values import CSeq
 
-__all__ = ["OutgoingMessage", "OutgoingRequest", "OutgoingResponse"]
+__all__ = [
+    "OutgoingMessage",
+    "OutgoingRequest",
+    "OutgoingResponse",
+    "checkMethod",
+    "checkValues",
+    "checkedHeaders",
+]
 
 _TOKEN = compiled(TOKEN)
 #: Methods whose requests make dialogs (RFC 3261 section 12.1, RFC 6665 section 4.1, RFC 3515 section 2.4.4).
@@ -46,7 +53,7 @@ class OutgoingMessage:
     _derived: dict[str, Any]
 
     def __init__(self, headers: Iterable[tuple[str, object]], body: bytes | str) -> None:
-        self._headers = _checkedHeaders(headers)
+        self._headers = checkedHeaders(headers)
         self._derived = {}
         self.body = body.encode("utf-8") if isinstance(body, str) else bytes(body)
 
@@ -149,7 +156,7 @@ class OutgoingMessage:
     @property
     def cseq(self) -> int:
         """The number of CSeq; 0 where there is none."""
-        return self._derive("CSeq", CSeq.parse, _NO_CSEQ).number
+        return self._derive("CSeq", _numberOf, 0)
 
     @property
     def fromTag(self) -> str | None:
@@ -164,7 +171,7 @@ class OutgoingMessage:
     @property
     def viaBranch(self) -> str | None:
         """The branch of the top Via; C{None} where there is none."""
-        return self._derive("Via", readVia, _NO_VIA)[0]
+        return self._derive("Via", _branchOf, None)
 
     def _derive(self, name: str, read: Callable[[str], _Value], missing: _Value) -> _Value:
         derived = self._derived
@@ -180,8 +187,8 @@ class OutgoingMessage:
         raise NotImplementedError
 
     def _head(self) -> str:
-        lines = [f"{name}: {value}\r\n" for name, value in self._headers]
-        return f"{self._startLine()}\r\n{''.join(lines)}Content-Length: {len(self.body)}\r\n\r\n"
+        lines = map(": ".join, self._headers)
+        return "\r\n".join([self._startLine(), *lines, f"Content-Length: {len(self.body)}\r\n\r\n"])
 
     def __bytes__(self) -> bytes:
         return self._head().encode("utf-8") + self.body
@@ -216,14 +223,53 @@ class OutgoingRequest(OutgoingMessage):
         @raise ValueError: CR, LF or NUL is in something, or the method or the
             Request-URI is none.
         """
-        if _TOKEN.fullmatch(method) is None:
-            raise ValueError(f"method: no token: {method!r}")
+        checkMethod(method)
         text = str(requestURI)
         if not text or not text.isprintable() or " " in text:
             raise ValueError(f"requestURI: a space, a control or nothing: {text!r}")
         self.method = method
         self.requestURI = requestURI
         super().__init__(headers, body)
+
+    @classmethod
+    def assemble(
+        cls,
+        method: str,
+        requestURI: URI | str,
+        headers: list[tuple[str, str]],
+        body: bytes | str,
+        known: dict[str, Any],
+    ) -> Self:
+        """
+        Make a request of parts that are known to be good, which most requests
+        of a user agent consist of: nothing is looked at again.
+
+        @param headers: Canonical names, none of them Content-Length, and values
+            that L{checkedHeaders} has seen; the list becomes the request's.
+        @param known: What the properties below give, by the name of the header: it
+            is not read again.  The mapping becomes the request's.
+        """
+        request = cls.__new__(cls)
+        request.method = method
+        request.requestURI = requestURI
+        request.body = body.encode("utf-8") if isinstance(body, str) else bytes(body)
+        request._headers = headers  # noqa: SLF001 -- its own
+        request._derived = known  # noqa: SLF001
+        return request
+
+    def withoutBody(self) -> Self:
+        """Copy it without its body, to be kept where there may be many of it; the headers are shared."""
+        return self.assemble(self.method, self.requestURI, self._headers, b"", self._derived)
+
+    def prependVia(self, via: str, branch: str) -> None:
+        """
+        Add a Via of our own before all others.
+
+        @param via: Its value, which is known to be good.
+        @param branch: The branch in it.
+        """
+        self._headers.insert(0, ("Via", via))
+        self._derived["Via"] = branch
 
     def _startLine(self) -> str:
         return f"{self.method} {self.requestURI} SIP/2.0"
@@ -283,8 +329,12 @@ class OutgoingResponse(OutgoingMessage):
         return f"<OutgoingResponse {self.statusCode} to {self.method} Call-ID {self.callID}>"
 
 
-_NO_CSEQ = CSeq(0, "")
-_NO_VIA: tuple[str | None, str] = (None, "")
+def _numberOf(cseq: str) -> int:
+    return CSeq.parse(cseq).number
+
+
+def _branchOf(via: str) -> str | None:
+    return readVia(via)[0]
 
 
 def _echoed(request: IncomingRequest, statusCode: int, toTag: str | None) -> list[tuple[str, str]]:
@@ -302,9 +352,16 @@ def _echoed(request: IncomingRequest, statusCode: int, toTag: str | None) -> lis
     return [(name, f"{value};tag={toTag}" if name == "To" else value) for name, value in pairs]
 
 
-def _checkedHeaders(headers: Iterable[tuple[str, object]]) -> list[tuple[str, str]]:
+def checkedHeaders(headers: Iterable[tuple[str, object]]) -> list[tuple[str, str]]:
+    """
+    Check headers, as all are that go out.
+
+    @param headers: Pairs of name and value.
+    @return: Pairs of canonical name and text, without Content-Length.
+    @raise ValueError: A name is none, or CR, LF or NUL is in a value.
+    """
     pairs = [(NAMES[name], value if type(value) is str else _text(name, value)) for name, value in headers]
-    _checkAll(pairs)
+    checkValues(pairs)
     return [pair for pair in pairs if pair[0] != "Content-Length"]
 
 
@@ -315,7 +372,22 @@ def _checkedHeader(name: str, value: object) -> list[tuple[str, str]]:
     return [(canonical, text)] if canonical != "Content-Length" else []
 
 
-def _checkAll(pairs: list[tuple[str, str]]) -> None:
+def checkMethod(method: str) -> None:
+    """
+    Check the method of a request that goes out.
+
+    @raise ValueError: It is no token.
+    """
+    if _TOKEN.fullmatch(method) is None:
+        raise ValueError(f"method: no token: {method!r}")
+
+
+def checkValues(pairs: list[tuple[str, str]]) -> None:
+    """
+    Check the values of headers that go out.
+
+    @raise ValueError: CR, LF or NUL is in one, or what UTF-8 cannot say.
+    """
     everything = "".join([value for _, value in pairs])
     if "\r" in everything or "\n" in everything or "\0" in everything or not _isUTF8(everything):
         for name, value in pairs:

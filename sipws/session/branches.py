@@ -7,8 +7,8 @@ there are none: what waits for them is not the whole session, once that is over.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sipws.dialog.values import DialogID
 from sipws.emitter import loggerFor
@@ -27,9 +27,12 @@ if TYPE_CHECKING:
     from sipws.message import IncomingResponse, OutgoingRequest
     from sipws.session.values import Description
 
-__all__ = ["Branches", "acknowledge", "dialogOf", "dismiss"]
+__all__ = ["Branches", "Origin", "acknowledge", "credentialsOf", "dialogOf", "dismiss"]
 
 _log = loggerFor("sip.session")
+
+#: What answers challenges.
+_CREDENTIALS = ("Authorization", "Proxy-Authorization")
 
 
 class Branches:
@@ -39,63 +42,100 @@ class Branches:
     @ivar taker: Who takes them while there is a session; C{None}: it is over.
     """
 
-    __slots__ = ("_known", "_offered", "_request", "_usages", "taker")
+    __slots__ = (
+        "_contact",
+        "_credentials",
+        "_cseq",
+        "_hasOffered",
+        "_isToSIPS",
+        "_known",
+        "_usages",
+        "taker",
+    )
 
     def __init__(self, usages: IUsages, taker: Callable[[IncomingResponse], None]) -> None:
         self._usages = usages
-        self._request: OutgoingRequest | None = None
-        self._offered: Description | None = None
-        self._known: tuple[DialogID, ...] = ()
+        # All of it flat: there are as many of these as there were calls in half a minute.
+        self._cseq = 0
+        self._credentials: tuple[tuple[str, str], ...] = ()
+        self._contact = ""
+        self._isToSIPS = self._hasOffered = False
+        self._known: tuple[str | None, ...] = ()
         self.taker: Callable[[IncomingResponse], None] | None = taker
 
-    def end(self, request: OutgoingRequest, offered: Description | None, known: Collection[DialogID]) -> None:
+    def end(
+        self,
+        request: OutgoingRequest,
+        origin: Origin,
+        known: Collection[DialogID],
+        hasOffered: bool,
+    ) -> None:
         """
         The session is over: from now on each 2xx of a branch that is new is ended.
 
         @param request: The INVITE as it was sent last.
-        @param offered: Our offer in it; C{None}: it had none.
+        @param origin: What its dialogs have of it.
         @param known: The dialogs that have been ended, or were.
+        @param hasOffered: Whether there was an offer in it.
         """
-        self._request = request
-        self._offered = offered
-        self._known = tuple(known)
+        self._cseq, self._credentials = request.cseq, credentialsOf(request)
+        self._contact, self._isToSIPS = origin
+        self._hasOffered = hasOffered
+        self._known = tuple([dialogID.remoteTag for dialogID in known])
         self.taker = None
 
     def take(self, response: IncomingResponse) -> None:
         """Take a 2xx."""
         if self.taker is not None:
             self.taker(response)
-        elif self._request is not None and DialogID.ofResponse(response) not in self._known:
-            self._known += (DialogID.ofResponse(response),)
-            self._dismiss(response, self._request)
+        elif response.toTag not in self._known:
+            self._known += (response.toTag,)
+            self._dismiss(response)
 
-    def _dismiss(self, response: IncomingResponse, request: OutgoingRequest) -> None:
-        dialog = dialogOf(self._usages, response, request)
+    def _dismiss(self, response: IncomingResponse) -> None:
+        dialog = dialogOf(self._usages, response, Origin(self._contact, self._isToSIPS))
         if dialog is None:
             return
-        leg = Leg(dialog, Negotiation())
-        if self._offered is not None:
-            leg.send(self._offered)
-        dismiss(self._usages, leg, response, request).addBoth(lambda _: dialog.end())
+        leg = Leg(dialog, Negotiation(OfferState.OFFERED if self._hasOffered else OfferState.NONE))
+        ended = dismiss(self._usages, leg, response, self._cseq, self._credentials)
+        ended.addBoth(lambda _: dialog.end())
 
 
-def dialogOf(usages: IUsages, response: IncomingResponse, request: OutgoingRequest) -> Dialog | None:
+class Origin(NamedTuple):
+    """
+    What the dialogs of an INVITE of ours have of it.
+
+    @ivar contact: Its Contact.
+    @ivar isToSIPS: Whether it went to a SIPS URI.
+    """
+
+    contact: str
+    isToSIPS: bool
+
+    @classmethod
+    def of(cls, request: OutgoingRequest) -> Origin:
+        """Read it."""
+        isToSIPS = str(request.requestURI)[:5].lower() == "sips:"
+        return cls(request.getHeader("Contact") or "", isToSIPS)
+
+
+def dialogOf(usages: IUsages, response: IncomingResponse, origin: Origin) -> Dialog | None:
     """Give the dialog of a response to an INVITE, which may be new; C{None}: it makes none."""
     transport: Any = response.transport
-    isSecure = str(request.requestURI).lower().startswith("sips:")
+    isSecure = origin.isToSIPS and transport is not None and transport.viaTransport == "WSS"
     try:
-        return usages.dialogs.receiveResponse(
-            response,
-            request.getHeader("Contact") or "",
-            secure=isSecure and transport is not None and transport.viaTransport == "WSS",
-        )
+        return usages.dialogs.receiveResponse(response, origin.contact, secure=isSecure)
     except (ParseError, ValueError, LimitExceeded) as error:
         _log.warn("a {status} makes no dialog: {error}", status=response.statusCode, error=error)
         return None
 
 
 def dismiss(
-    usages: IUsages, leg: Leg, response: IncomingResponse, request: OutgoingRequest
+    usages: IUsages,
+    leg: Leg,
+    response: IncomingResponse,
+    cseq: int,
+    credentials: Iterable[tuple[str, str]],
 ) -> Deferred[IncomingResponse]:
     """
     Acknowledge a 2xx, and end its dialog.
@@ -105,26 +145,41 @@ def dismiss(
     MUST terminate the dialog by sending a BYE request".
 
     @param leg: Its dialog.
-    @param request: The INVITE.
+    @param cseq: The number of the INVITE.
+    @param credentials: Those of the INVITE.
     @return: What comes of the BYE.
     """
     description = descriptionOf(response)
     if description is not None and leg.negotiation.state == OfferState.NONE:
         leg.receive(description)
-    acknowledge(usages, leg.dialog, request, leg.decline())
+    acknowledge(usages, leg.dialog, cseq, credentials, leg.decline())
     return usages.sendWithin(leg.dialog, "BYE").result
 
 
 def acknowledge(
-    usages: IUsages, dialog: Dialog, request: OutgoingRequest, answer: Description | None
+    usages: IUsages,
+    dialog: Dialog,
+    cseq: int,
+    credentials: Iterable[tuple[str, str]],
+    answer: Description | None,
 ) -> None:
     """
     Send the ACK to a 2xx.
 
-    @param request: The INVITE.
+    @param cseq: The number of the INVITE.
+    @param credentials: Those of the INVITE (see L{credentialsOf}).
     @param answer: What goes with it; C{None}: nothing.
     """
     if answer is None:
-        usages.acknowledge(dialog, request)
+        usages.acknowledge(dialog, cseq, credentials)
     else:
-        usages.acknowledge(dialog, request, answer.disposition, answer.body, answer.contentType)
+        usages.acknowledge(dialog, cseq, [*credentials, *answer.disposition], answer.body, answer.contentType)
+
+
+def credentialsOf(request: OutgoingRequest) -> tuple[tuple[str, str], ...]:
+    """
+    Give the credentials in a request, as headers.
+
+    RFC 3261 section 13.2.2.4: "The ACK MUST contain the same credentials as the INVITE."
+    """
+    return tuple([pair for pair in request.headers if pair[0] in _CREDENTIALS])

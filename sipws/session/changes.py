@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from sipws.emitter import loggerFor
 from sipws.errors import WrongMoment
+from sipws.session.branches import acknowledge, credentialsOf
 from sipws.session.glare import MAX_GLARES, glareDelay
 from sipws.session.machine import State
 from sipws.session.pracks import Pracks, putBack
@@ -220,12 +221,10 @@ class Change:
         """Acknowledge the 2xx, which may have come again."""
         for answer in self._acknowledged:
             assert self._sending is not None
-            headers = [] if answer is None else answer.disposition
-            body = b"" if answer is None else answer.body
-            contentType = None if answer is None else answer.contentType
+            request = self._sending.request
             try:
-                self._session.usages.acknowledge(
-                    self._leg.dialog, self._sending.request, headers, body, contentType
+                acknowledge(
+                    self._session.usages, self._leg.dialog, request.cseq, credentialsOf(request), answer
                 )
             except ValueError as error:
                 _log.warn("no ACK: {error}", error=error)

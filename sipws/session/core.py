@@ -5,7 +5,7 @@ L{SessionCore}: what runs a session: its state machine, its dialogs, and what co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.python.failure import Failure
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sipws.dialog import Dialog, IUsages
     from sipws.errors import SIPError
     from sipws.interfaces import ISessionDescriptionHandler
-    from sipws.message import IncomingRequest, IncomingResponse
+    from sipws.message import IncomingRequest, IncomingResponse, OutgoingRequest
     from sipws.session.leg import Leg
     from sipws.session.offers import Offer
 
@@ -44,6 +44,14 @@ _ENDING = frozenset({State.TERMINATING, State.TERMINATED, State.LEAVING, State.C
 _ANY_BRANCH = frozenset({"UPDATE"})
 
 
+class Past(NamedTuple):
+    """What is left of an invitation when the session is over."""
+
+    request: OutgoingRequest | IncomingRequest
+    localDescription: Description | None
+    remoteDescription: Description | None
+
+
 class SessionCore(Emitter):
     """
     What runs a session.
@@ -53,9 +61,7 @@ class SessionCore(Emitter):
     @ivar state: How it stands: one of L{State}.
     @ivar ending: What ends it, or has ended it; C{None}: nothing does.
     @ivar legs: Its dialogs.
-    @ivar invitation: What asks for it, or was asked: an L{Outgoing} or an L{Incoming}.
-    @ivar modification: What changes it.
-    @ivar refresher: What keeps it up, where it has a timer.
+    @ivar invitation: What asks for it, or was asked: an L{Outgoing} or an L{Incoming}; in the end a L{Past}.
     """
 
     def __init__(self, usages: IUsages, handler: ISessionDescriptionHandler | None = None) -> None:
@@ -72,9 +78,10 @@ class SessionCore(Emitter):
         self.accepted: Outcome[Any] = Outcome()
         self.confirmed: Outcome[Any] = Outcome()
         self.over: Outcome[Termination] = Outcome()
-        self.modification = Modification(self)
-        self._repair = Repair(self)
-        self.refresher = Refresher(self)
+        # What many calls never need is made when it is needed.
+        self._modification: Modification | None = None
+        self._repair: Repair | None = None
+        self._refresher: Refresher | None = None
 
     def __repr__(self) -> str:
         return f"<Session {self.direction} {self.state} Call-ID {self.id}>"
@@ -128,6 +135,20 @@ class SessionCore(Emitter):
     def remoteDescription(self) -> Description | None:
         """The peer's last description; C{None}: there is none."""
         return self.invitation.remoteDescription if self.leg is None else self.leg.remote
+
+    @property
+    def modification(self) -> Modification:
+        """What changes it."""
+        if self._modification is None:
+            self._modification = Modification(self)
+        return self._modification
+
+    @property
+    def refresher(self) -> Refresher:
+        """What keeps it up, where it has a timer."""
+        if self._refresher is None:
+            self._refresher = Refresher(self)
+        return self._refresher
 
     @property
     def holdsConnection(self) -> bool:
@@ -223,6 +244,8 @@ class SessionCore(Emitter):
             return
         isRepaired = self.usages.configuration.sessionRepair
         if isRepaired and self.state == State.CONFIRMED:
+            if self._repair is None:
+                self._repair = Repair(self)
             self._repair.begin()
         elif not (isRepaired and self.state == State.TERMINATING):
             self.follow(Event.BROKEN, Termination(Cause.CONNECTION, "network"))
@@ -367,10 +390,13 @@ class SessionCore(Emitter):
         self._leg = self.invitation.adopt(response)
 
     def _sendBye(self, _: object) -> None:
-        self.modification.stop()
-        self._repair.stop()
-        self.refresher.stop()
+        self._stopParts()
         self._transmitBye()
+
+    def _stopParts(self) -> None:
+        for part in (self._modification, self._repair, self._refresher):
+            if part is not None:
+                part.stop()
 
     def _transmitBye(self) -> None:
         leg, configuration = self.leg, self.usages.configuration
@@ -407,11 +433,11 @@ class SessionCore(Emitter):
     def _tellAccepted(self, payload: object) -> None:
         # What could not be sent has ended it.
         if self.state == State.ACCEPTED:
-            self.accepted.succeed(self)
+            self.accepted.succeed(self, keep=False)
             self.emit("accepted", self.invitation.success or payload)
 
     def _tellConfirmed(self, _: object) -> None:
-        self.confirmed.succeed(self)
+        self.confirmed.succeed(self, keep=False)
         self.emit("confirmed")
 
     def _tellFailed(self, _: object) -> None:
@@ -430,11 +456,14 @@ class SessionCore(Emitter):
         if not self.accepted.isKnown:
             # Its 2xx could not be sent.
             self._tellFailed(None)
-        self.modification.stop()
-        self.modification.abandon()
-        self._repair.stop()
-        self.refresher.stop()
-        self.invitation.stop()
+        self._stopParts()
+        if self._modification is not None:
+            self._modification.abandon()
+        self._modification = self._repair = self._refresher = None
+        invitation = self.invitation
+        invitation.stop()
+        # It is known by who keeps it, and knows nobody: so nothing waits for the garbage collector.
+        self.invitation = Past(invitation.request, invitation.localDescription, invitation.remoteDescription)
         legs, self.legs = self.legs, []
         for leg in legs:
             self.usages.detach(leg.dialog, self)

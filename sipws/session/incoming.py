@@ -312,7 +312,7 @@ class Incoming:
         self._isAccepting = False
         if self._session.state != State.RINGING:
             # It was given up meanwhile: that says why.
-            return self._session.confirmed.wait()
+            return self._session.confirmed.wait(self._session)
         return self._acceptWith(description, headers)
 
     def _undescribed(self, failure: Failure) -> Failure:
@@ -335,7 +335,7 @@ class Incoming:
             self._isAccepting = True
         else:
             self._session.follow(Event.SUCCESS, (description, headers))
-        return self._session.confirmed.wait()
+        return self._session.confirmed.wait(self._session)
 
     def _proceed(self) -> None:
         """Send the 2xx that waits for a PRACK, if there is one."""

@@ -24,22 +24,31 @@ class Outcome(Generic[T]):
         self._error: Exception | None = None
         self._waiting: list[Deferred[T]] | None = None
 
-    def wait(self) -> Deferred[T]:
-        """Give a Deferred of it, which may be cancelled; it fires at once where it is known."""
+    def wait(self, value: T | None = None) -> Deferred[T]:
+        """
+        Give a Deferred of it, which may be cancelled; it fires at once where it is known.
+
+        @param value: With what, where it has come about and what it was is not kept here.
+        """
         if self._error is not None:
             return fail(self._error)
         if self.isKnown:
-            return succeed(self._value)  # type: ignore[arg-type]
+            return succeed(self._value if value is None else value)  # type: ignore[arg-type]
         waiter: Deferred[T] = Deferred(self._forget)
         if self._waiting is None:
             self._waiting = []
         self._waiting.append(waiter)
         return waiter
 
-    def succeed(self, value: T) -> None:
-        """It has come about; once is enough."""
+    def succeed(self, value: T, *, keep: bool = True) -> None:
+        """
+        It has come about; once is enough.
+
+        @param keep: Whether to keep the value for who asks later: not where it
+            is what keeps this, as the two would keep one another.
+        """
         if not self.isKnown:
-            self._value, self.isKnown = value, True
+            self._value, self.isKnown = value if keep else None, True
             for waiter in self._take():
                 waiter.callback(value)
 

@@ -17,7 +17,7 @@ from sipws.errors import (
     TransactionTimeout,
 )
 from sipws.message import URI, CSeq
-from sipws.session.branches import Branches, acknowledge, dialogOf, dismiss
+from sipws.session.branches import Branches, Origin, acknowledge, credentialsOf, dialogOf, dismiss
 from sipws.session.embedded import Target
 from sipws.session.infopackages import declared
 from sipws.session.leg import Leg
@@ -84,6 +84,7 @@ class Outgoing:
         self._invitation = invitation
         self._sending: ISending | None = None
         self._request = self._build(invitation.target, invitation.headers)
+        self._origin = Origin.of(self._request)
         self._targets: TargetSet | None = None
         # The ACK that was sent, and is sent again with each repetition of the 2xx; the forks that
         # were ended; and the timers.
@@ -93,7 +94,7 @@ class Outgoing:
         self._noAnswer: IDelayedCall | None = None
         self._forking: IDelayedCall | None = None
         self._isStarting = False
-        self._pracks = Pracks(session, self._isNews)
+        self._pracks: Pracks | None = None
 
     def _build(self, target: URI | str, headers: Headers) -> OutgoingRequest:
         description = self._invitation.description
@@ -138,6 +139,7 @@ class Outgoing:
             return
         self._invitation = attrs.evolve(self._invitation, description=description)
         self._request = self._build(self._invitation.target, self._invitation.headers)
+        self._origin = Origin.of(self._request)
         self._send()
 
     def _offerNotMade(self, failure: Failure) -> None:
@@ -175,7 +177,8 @@ class Outgoing:
         """The session is over: no timer of its own is left, but for the one that ends its other branches."""
         # The transaction stays for 64*T1 more: not with all of this.
         self._request, self._sending = self.request, None
-        self._branches.end(self._request, self._invitation.description, self._known)
+        self._branches.end(self._request, self._origin, self._known, self._invitation.description is not None)
+        self._pracks = None
         self._stopWaiting()
         self._endBranches()
 
@@ -205,6 +208,8 @@ class Outgoing:
         @return: Whether it is to be told of: not if it has come before.
         """
         if isReliable(response):
+            if self._pracks is None:
+                self._pracks = Pracks(self._session, self._isNews)
             return self._pracks.take(leg, response)
         description = descriptionOf(response)
         if description is not None:
@@ -232,7 +237,7 @@ class Outgoing:
         if response.statusCode < 300:
             self._accepted(response)
             return
-        dialogOf(self._usages, response, self.request)
+        dialogOf(self._usages, response, self._origin)
         if self._session.state in (State.CALLING, State.EARLY) and self._tryAgain(response):
             return
         by = "local" if self._session.state == State.CANCELLING else "remote"
@@ -278,6 +283,7 @@ class Outgoing:
             request.setHeader(name, before.getHeader(name) or "")
         request.setHeader("CSeq", CSeq(before.cseq + 1, "INVITE"))
         self._request, self._sending = request, None
+        self._origin = Origin.of(request)
         if self._session.state in (State.CALLING, State.EARLY):
             self._send()
         return True
@@ -357,7 +363,8 @@ class Outgoing:
             return
         dialog, answer = self._acknowledged
         try:
-            acknowledge(self._usages, dialog, self.request, answer)
+            request = self.request
+            acknowledge(self._usages, dialog, request.cseq, credentialsOf(request), answer)
         except ValueError as error:
             _log.warn("no ACK: {error}", error=error)
 
@@ -380,7 +387,8 @@ class Outgoing:
         self._known.add(dialogID)
         dialog = leg.dialog
         self._session.legs.remove(leg)
-        ended = dismiss(self._usages, leg, response, self.request)
+        request = self.request
+        ended = dismiss(self._usages, leg, response, request.cseq, credentialsOf(request))
         ended.addBoth(lambda _: self._usages.detach(dialog, self._session))
         self._session.emit("forked", response)
 
@@ -405,7 +413,7 @@ class Outgoing:
     def _legFor(self, response: IncomingResponse) -> Leg | None:
         """Give the leg of a response, which may be new; C{None}: it makes no dialog."""
         session = self._session
-        dialog = dialogOf(self._usages, response, self.request)
+        dialog = dialogOf(self._usages, response, self._origin)
         if dialog is None:
             return None
         leg = session.legOf(dialog)

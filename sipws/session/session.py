@@ -69,7 +69,7 @@ class Session(Referring, Holding):
 
         @return: A Deferred of the session; it fails with L{SessionFailed} where there will be none.
         """
-        return self.accepted.wait()
+        return self.accepted.wait(self)
 
     def whenConfirmed(self) -> Deferred[Session]:
         """
@@ -78,7 +78,7 @@ class Session(Referring, Holding):
         @return: A Deferred of the session; it fails with L{SessionFailed} or
             L{SessionTerminated} where there will be none.
         """
-        return self.confirmed.wait()
+        return self.confirmed.wait(self)
 
     # An INVITE of the peer's.
 

@@ -18,6 +18,7 @@ from sipws.config.optiontags import Where, supportedTags
 from sipws.interfaces import C, ITransport
 from sipws.message import URI, NameAddr, OutgoingRequest
 from sipws.message.nameaddr import Route
+from sipws.message.outgoing import checkedHeaders, checkMethod, checkValues
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -42,25 +43,21 @@ DIALOG_METHODS = frozenset({"INVITE", "SUBSCRIBE", "REFER", "UPDATE"})
 _MAX_FORWARDS = str(C.MAX_FORWARDS)
 
 #: Headers of which a request has one: a caller's takes the place of ours.
-_SINGLE = {
-    "f": "From",
-    "from": "From",
-    "t": "To",
-    "to": "To",
-    "i": "Call-ID",
-    "call-id": "Call-ID",
-    "cseq": "CSeq",
-    "max-forwards": "Max-Forwards",
-    "user-agent": "User-Agent",
-    "c": "Content-Type",
-    "content-type": "Content-Type",
-    "m": "Contact",
-    "contact": "Contact",
-    "k": "Supported",
-    "supported": "Supported",
-    "allow": "Allow",
-    "date": "Date",
-}
+_SINGLE = frozenset(
+    {
+        "From",
+        "To",
+        "Call-ID",
+        "CSeq",
+        "Max-Forwards",
+        "User-Agent",
+        "Content-Type",
+        "Contact",
+        "Supported",
+        "Allow",
+        "Date",
+    }
+)
 
 #: Requests that say nothing of who they come from beside From (RFC 3325 section 9; RFC 5876 section 4).
 _WITHOUT_IDENTITY = frozenset({"REGISTER", "ACK", "CANCEL"})
@@ -124,7 +121,17 @@ class RequestBuilder:
     @ivar preloads: Whether some of them have a Route of ours, which depends on the connection.
     """
 
-    __slots__ = ("_allow", "_date", "_fixed", "_sentBy", "_viaTransport", "identity", "preloads", "tokens")
+    __slots__ = (
+        "_allow",
+        "_date",
+        "_fixed",
+        "_known",
+        "_sentBy",
+        "_viaTransport",
+        "identity",
+        "preloads",
+        "tokens",
+    )
 
     def __init__(
         self,
@@ -142,10 +149,11 @@ class RequestBuilder:
         self.tokens = tokens
         self._allow = allow
         self._date = date if options.sendDate else None
-        self._fixed = [
-            *_supported(supportedTags(options, Where.ALL)),
-            ("User-Agent", options.userAgentString),
-        ]
+        self._fixed = checkedHeaders(
+            [*_supported(supportedTags(options, Where.ALL)), ("User-Agent", options.userAgentString)]
+        )
+        # Who we are is known within a dialog; but what is private stays so.
+        self._known = [*self._fixed, *(pair for pair in identity.caller if pair[0] == "Privacy")]
         self.preloads = options.usePreloadedRoute or bool(options.outboundProxy)
         self._viaTransport = "TCP" if options.hackViaTcp else None
         self._sentBy = f"{options.viaHost}{';rport' if options.forceRport else ''};branch="
@@ -172,37 +180,38 @@ class RequestBuilder:
             be given to L{address}.
         @raise ValueError: The target is no URI, or a header cannot be as it is given.
         """
+        checkMethod(method)
         identity = self.identity
         uri = normalizeTarget(target, identity.domain)
         tag, callID, branch = self.tokens.identifiers()
-        pairs: list[tuple[str, object]] = [
+        callID = identity.callIDPrefix + callID
+        pairs = [
             ("Max-Forwards", _MAX_FORWARDS),
             ("From", identity.fromPrefix + tag),
             ("To", f"<{uri}>"),
-            ("Call-ID", identity.callIDPrefix + callID),
+            ("Call-ID", callID),
             ("CSeq", f"1 {method}"),
             *self._fixed,
         ]
-        if transport is not None and not self.preloads:
-            pairs.insert(0, ("Via", self._via(transport, branch)))
-        if isinstance(headers, Mapping):
-            headers = headers.items()
-        if identity.caller or identity.findGRUU is not None:
-            headers = list(headers)
+        known: dict[str, Any] = {"Via": None, "From": tag, "To": None, "Call-ID": callID, "CSeq": 1}
+        given = [*(headers.items() if isinstance(headers, Mapping) else headers)]
         if identity.caller and method not in _WITHOUT_IDENTITY:
-            pairs += _besides(identity.caller, headers)
+            pairs += _besides(identity.caller, given)
         if method in DIALOG_METHODS:
             scheme = uri.partition(":")[0].lower()
-            anonymous = identity.findGRUU is not None and _isAnonymous(headers)
+            anonymous = identity.findGRUU is not None and _isAnonymous(given)
             contact = identity.contactFor(scheme, dialog=True, anonymous=anonymous)
             pairs += [("Contact", contact), ("Allow", self._allow())]
         if self._date is not None:
             pairs.append(("Date", self._date()))
         if contentType is not None:
             pairs.append(("Content-Type", contentType))
-        request = OutgoingRequest(method, uri, pairs, body)
-        if headers:
-            _addHeaders(request, headers, tag)
+        checkValues(pairs)
+        if given:
+            _addHeaders(pairs, given, tag, known)
+        request = OutgoingRequest.assemble(method, uri, pairs, body, known)
+        if transport is not None and not self.preloads:
+            request.prependVia(self._via(transport, branch), branch)
         return request
 
     def within(
@@ -219,30 +228,39 @@ class RequestBuilder:
         @param dialog: The dialog.
         @raise ValueError: It has no such request, or no more requests, or a header cannot be as it is given.
         """
-        return dialog.request(method, self.complete(method, headers, contentType), body)
+        return dialog.request(method, headers, body, self._within(method, contentType))
 
-    def complete(
-        self, method: str, headers: Iterable[tuple[str, object]], contentType: str | None
-    ) -> list[tuple[str, object]]:
+    def acknowledgeWithin(
+        self,
+        dialog: Dialog,
+        cseq: int,
+        headers: Iterable[tuple[str, object]],
+        body: bytes | str,
+        contentType: str | None,
+    ) -> OutgoingRequest:
         """
-        Add to the headers of a message within a dialog those that all of ours have.
+        Build the ACK to a 2xx that has made a dialog, or came within one, for L{address}.
 
-        @param method: The method of the request.
-        @param headers: The headers; one of these takes the place of ours.
+        @param dialog: The dialog.
+        @param cseq: The number of the INVITE.
+        @raise ValueError: As of L{within}.
         """
-        ours = [*self._fixed]
-        if method not in _WITHOUT_IDENTITY:
-            # Who we are is known within the dialog; but what is private stays so.
-            ours += [pair for pair in self.identity.caller if pair[0] == "Privacy"]
+        return dialog.ack(cseq, headers, body, self._within("ACK", contentType))
+
+    def _within(self, method: str, contentType: str | None) -> list[tuple[str, str]]:
+        """List the headers that all requests of ours within a dialog have, beside those of the dialog."""
+        ours = self._fixed if method in _WITHOUT_IDENTITY else self._known
+        further: list[tuple[str, str]] = []
         if method in DIALOG_METHODS:
-            ours.append(("Allow", self._allow()))
+            further.append(("Allow", self._allow()))
         if self._date is not None:
-            ours.append(("Date", self._date()))
+            further.append(("Date", self._date()))
         if contentType is not None:
-            ours.append(("Content-Type", contentType))
-        given = list(headers)
-        names = {_SINGLE.get(name.lower(), name) for name, _ in given}
-        return [*(pair for pair in ours if pair[0] not in names), *given]
+            further.append(("Content-Type", contentType))
+        if not further:
+            return ours
+        checkValues(further)
+        return ours + further
 
     def register(self, callID: str, cseq: int, expires: int, regID: int = 1) -> OutgoingRequest:
         """
@@ -289,7 +307,8 @@ class RequestBuilder:
         if self.preloads and request.toTag is None and not request.hasHeader("Route"):
             for route in reversed(self._routes(request, transport)):
                 request.prependHeader("Route", route)
-        request.prependHeader("Via", self._via(transport, self.tokens.branch()))
+        branch = self.tokens.branch()
+        request.prependVia(self._via(transport, branch), branch)
 
     def _routes(self, request: OutgoingRequest, transport: IServedTransport) -> list[str]:
         """List the proxies that a request is to pass."""
@@ -363,13 +382,11 @@ def _bindingOver(transport: IServedTransport) -> Binding | None:
     return binding
 
 
-def _supported(extra: tuple[str, ...]) -> list[tuple[str, object]]:
+def _supported(extra: tuple[str, ...]) -> list[tuple[str, str]]:
     return [("Supported", ", ".join(extra))] if extra else []
 
 
-def _besides(
-    ours: Iterable[tuple[str, object]], given: Iterable[tuple[str, object]]
-) -> list[tuple[str, object]]:
+def _besides(ours: Iterable[tuple[str, str]], given: Iterable[tuple[str, object]]) -> list[tuple[str, str]]:
     """Give those headers of ours that a caller does not give."""
     names = {name.lower() for name, _ in given}
     return [pair for pair in ours if pair[0].lower() not in names]
@@ -381,21 +398,37 @@ def _isAnonymous(headers: Iterable[tuple[str, object]]) -> bool:
     )
 
 
-def _addHeaders(request: OutgoingRequest, headers: Iterable[tuple[str, object]], tag: str) -> None:
-    for name, value in headers:
+def _addHeaders(
+    pairs: list[tuple[str, str]], given: list[tuple[str, object]], tag: str, known: dict[str, Any]
+) -> None:
+    """
+    Add a caller's headers to ours.
+
+    @param known: As of L{OutgoingRequest.assemble}; what is not so any more is taken out.
+    """
+    for name, _ in given:
         folded = name.lower()
         if folded in _OURS:
             raise ValueError(f"{name} is not a caller's to set: {_OURS[folded]}")
-        single = _SINGLE.get(folded)
-        if single is None:
-            request.addHeader(name, value)
+    for name, value in checkedHeaders(given):
+        known.pop(name, None)
+        if name in _SINGLE:
+            _replace(pairs, name, _withTag(value, tag) if name == "From" else value)
         else:
-            request.setHeader(single, _withTag(value, tag) if single == "From" else value)
+            pairs.append((name, value))
 
 
-def _withTag(value: object, tag: str) -> object:
+def _replace(pairs: list[tuple[str, str]], name: str, value: str) -> None:
+    for index, pair in enumerate(pairs):
+        if pair[0] == name:
+            pairs[index] = (name, value)
+            return
+    pairs.append((name, value))
+
+
+def _withTag(value: str, tag: str) -> str:
     """Add the tag that each From must have (RFC 3261 section 8.1.1.3)."""
-    address = value if isinstance(value, NameAddr) else NameAddr.parse(str(value))
+    address = NameAddr.parse(value)
     return str(address) if address.tag is not None else f"{address};tag={tag}"
 
 

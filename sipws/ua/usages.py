@@ -42,9 +42,6 @@ __all__ = ["Sending", "Usages"]
 
 _log = loggerFor("sip.ua.dialogs")
 
-#: What answers challenges.
-_CREDENTIALS = ("Authorization", "Proxy-Authorization")
-
 #: Headers, name and value.
 _Headers = Iterable[tuple[str, object]]
 
@@ -80,6 +77,7 @@ class Usages:
     """
 
     __slots__ = (
+        "_allowed",
         "_dispatcher",
         "_expectations",
         "_followed",
@@ -104,6 +102,8 @@ class Usages:
         self.clock = clock
         self.methods: tuple[str, ...] = ()
         self.optionTags: tuple[str, ...] = ()
+        # What these come from: each call asks again.
+        self._allowed: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
         self.dialogs = Dialogs(ua.configuration.maxDialogs, self._ended)
         # What is to be stopped; and, of each dialog, what shares it, and what its messages go on.
         self._open: dict[IUsage, None] = {}
@@ -142,8 +142,11 @@ class Usages:
 
     def allow(self, methods: Iterable[str], optionTags: Iterable[str] = ()) -> None:
         """Have requests of these methods, and with these extensions, be taken from now on."""
-        self.methods = tuple(dict.fromkeys((*self.methods, *methods)))
-        self.optionTags = tuple(dict.fromkeys((*self.optionTags, *optionTags)))
+        asked = (*methods,), (*optionTags,)
+        if asked not in self._allowed:
+            self._allowed.add(asked)
+            self.methods = tuple(dict.fromkeys((*self.methods, *asked[0])))
+            self.optionTags = tuple(dict.fromkeys((*self.optionTags, *asked[1])))
 
     def attach(self, dialog: Dialog, usage: IUsage, transport: ITransport | None = None) -> None:
         """Have a usage share a dialog."""
@@ -253,17 +256,14 @@ class Usages:
     def acknowledge(
         self,
         dialog: Dialog,
-        invite: OutgoingRequest,
+        cseq: int,
         headers: _Headers = (),
         body: bytes | str = b"",
         contentType: str | None = None,
     ) -> bool:
         """Send the ACK to a 2xx."""
         builder = self._requester.builder
-        # RFC 3261 section 13.2.2.4: "The ACK MUST contain the same credentials as the INVITE."
-        credentials = [pair for pair in invite.headers if pair[0] in _CREDENTIALS]
-        further = builder.complete("ACK", [*credentials, *headers], contentType)
-        ack = dialog.ack(invite.cseq, further, body)
+        ack = builder.acknowledgeWithin(dialog, cseq, headers, body, contentType)
         way = self._way(dialog)
         if way is None:
             return False
@@ -432,7 +432,7 @@ class Usages:
 
     def hasListeners(self, event: str) -> bool:
         """Say whether the user agent has a listener of an event."""
-        return bool(self._ua.listeners(event))
+        return self._ua.hears(event)
 
     def connectionLost(self, transport: ITransport) -> None:
         """Tell those whose messages went on a connection that it is gone."""

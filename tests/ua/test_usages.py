@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from sipws.dialog import Dialog, State
 from sipws.errors import LimitExceeded, NotConnected, SIPError, TransactionCancelled, TransactionTimeout
 from sipws.message import IncomingRequest
+from sipws.session.branches import credentialsOf
 from sipws.ua import Reply
 from sipws.ua.newcomers import NEWCOMERS, Newcomer
 from sipws.ua.usages import Usages
@@ -398,7 +399,8 @@ class TestOurRequests:
         assert [response.statusCode for response in got] == [200]
         # No ACK by itself, as it was asked for the 2xx; it has the credentials (section 13.2.2.4).
         assert not scene.transport.sent
-        assert scene.ua.usages.acknowledge(dialog, sending.request)
+        invite = sending.request
+        assert scene.ua.usages.acknowledge(dialog, invite.cseq, credentialsOf(invite))
         ack = scene.transport.take()
         assert (ack.method, ack.cseq, ack.requestURIText) == ("ACK", 3, "sip:bob@elsewhere.invalid")
         assert ack.getHeader("Proxy-Authorization") == again.getHeader("Proxy-Authorization")
