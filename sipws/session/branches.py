@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sipws.message import IncomingResponse, OutgoingRequest
     from sipws.session.values import Description
 
-__all__ = ["Branches", "Origin", "acknowledge", "credentialsOf", "dialogOf", "dismiss"]
+__all__ = ["Branches", "Origin", "acknowledge", "credentialsOf", "declined", "dialogOf", "dismiss"]
 
 _log = loggerFor("sip.session")
 
@@ -152,8 +152,18 @@ def dismiss(
     description = descriptionOf(response)
     if description is not None and leg.negotiation.state == OfferState.NONE:
         leg.receive(description)
-    acknowledge(usages, leg.dialog, cseq, credentials, leg.decline())
+    acknowledge(usages, leg.dialog, cseq, credentials, declined(leg))
     return usages.sendWithin(leg.dialog, "BYE").result
+
+
+def declined(leg: Leg) -> Description | None:
+    """
+    Give the answer that declines what a 2xx to an INVITE offers.
+
+    @param leg: Its dialog.
+    @return: As of L{Leg.decline}; C{None}, too, where what is open is the offer in an UPDATE.
+    """
+    return None if leg.negotiation.hasAgreed else leg.decline()
 
 
 def acknowledge(

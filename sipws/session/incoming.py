@@ -201,10 +201,9 @@ class Incoming:
             return
         isReliable = any(name == "RSeq" for name, _ in headers)
         self._extend(_RELIABLE_EXTENSION if isReliable else _EXTENSION)
-        if description is not None and self._leg is not None:
+        if description is not None and self._leg is not None and self._wantsOurs:
             if isReliable:
-                if self._leg.negotiation.state != OfferState.AGREED:
-                    self._leg.send(description)
+                self._leg.send(description)
             else:
                 # What is not reliable is no answer yet, but it must be the same.
                 self._leg.local = self._previewed = description
@@ -236,21 +235,21 @@ class Incoming:
         """Take the PRACK to a reliable provisional response."""
         leg = self._leg
         description = descriptionOf(request)
-        state = OfferState.NONE if leg is None else leg.negotiation.state
         if self._reliable is None or not self._reliable.receive(request) or leg is None:
             return 481
         if description is None:
             self._proceed()
             return 200
-        if state == OfferState.OFFERED:
+        if leg.awaitsFirstAnswer:
             leg.receive(description)
             self._session.took(leg)
             self._proceed()
             return 200
-        if state == OfferState.ASKED:
-            # RFC 3264 section 4: whoever waits for an answer "MUST NOT generate a new offer".
+        if not leg.isFree:
+            # RFC 3264 section 4: whoever waits for an answer "MUST NOT generate a new offer"; and one
+            # that crosses an offer in an UPDATE of ours is answered as RFC 3311 section 5.2 has it.
             self._proceed()
-            return 500
+            return 500 if leg.negotiation.state == OfferState.ASKED else 491
         # RFC 3262 section 5: "If the UAC receives a reliable provisional response with an answer, it MAY
         # generate an additional offer in the PRACK."
         return self._answerPrack(leg, request, description)
@@ -306,7 +305,12 @@ class Incoming:
         return self._acceptWith(description, given)
 
     def _needsDescription(self) -> bool:
-        return self._session.handler is not None and self._negotiation.state in _WANTING
+        return self._session.handler is not None and self._wantsOurs
+
+    @property
+    def _wantsOurs(self) -> bool:
+        """Whether the next description of the INVITE is ours; an offer in an UPDATE or PRACK is not its."""
+        return self._negotiation.state in _WANTING and not self._negotiation.hasAgreed
 
     def _described(self, description: Description | None, headers: list[tuple[str, object]]) -> Deferred[Any]:
         self._isAccepting = False
@@ -357,11 +361,11 @@ class Incoming:
         """Give the description for the 2xx."""
         state = self._negotiation.state
         if description is None:
-            if state != OfferState.ASKED:
+            if state != OfferState.ASKED or self._negotiation.hasAgreed:
                 return None
             if self._previewed is None:
                 raise WrongMoment("to accept without an answer", state)
-        elif state not in _WANTING:
+        elif not self._wantsOurs:
             raise WrongMoment("a description in the 2xx", state)
         elif self._previewed not in (None, description):
             # RFC 3261 section 13.2.1: "That same exact answer MAY also be placed in any provisional
@@ -397,7 +401,8 @@ class Incoming:
         session, leg = self._session, self._leg
         description = descriptionOf(request)
         isAnswered = True
-        if leg is not None and leg.negotiation.state == OfferState.OFFERED:
+        # An offer in an UPDATE of ours that the ACK overtakes is not the ACK's to answer.
+        if leg is not None and leg.awaitsFirstAnswer:
             isAnswered = description is not None
             if description is not None:
                 leg.receive(description)

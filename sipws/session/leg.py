@@ -46,6 +46,11 @@ class Leg:
         """Whether no offer waits for its answer."""
         return self.negotiation.state in (State.NONE, State.AGREED)
 
+    @property
+    def awaitsFirstAnswer(self) -> bool:
+        """Whether our first offer waits for its answer: a later one is in a request of its own."""
+        return self.negotiation.state == State.OFFERED and not self.negotiation.hasAgreed
+
     def send(self, description: Description) -> str:
         """
         Take note of a description of ours that is to leave.
@@ -75,7 +80,7 @@ class Leg:
         """Take note of what may be the answer, as it is in a response that is not reliable."""
         # RFC 3261 section 13.2.1: "The UAC MUST treat the first session description it receives as
         # the answer, and MUST ignore any session descriptions in subsequent responses".
-        if self.negotiation.state == State.OFFERED and not self.isPreviewed:
+        if self.awaitsFirstAnswer and not self.isPreviewed:
             self.remote = description
             self.isPreviewed = True
 

@@ -75,13 +75,15 @@ class Negotiation:
     The offers and answers of one dialog.
 
     @ivar state: How it stands: one of L{State}.
+    @ivar hasAgreed: Whether an offer has had its answer: from then on none that is open is that of
+        the INVITE that makes the dialog.
     """
 
-    __slots__ = ("_hasAgreed", "state")
+    __slots__ = ("hasAgreed", "state")
 
     def __init__(self, state: str = State.NONE) -> None:
         self.state = state
-        self._hasAgreed = False
+        self.hasAgreed = False
 
     def can(self, event: str) -> bool:
         """Say whether something may happen now."""
@@ -97,11 +99,11 @@ class Negotiation:
         if target is None:
             raise WrongMoment(event, self.state)
         self.state = target
-        self._hasAgreed = self._hasAgreed or target == State.AGREED
+        self.hasAgreed = self.hasAgreed or target == State.AGREED
 
     def withdraw(self) -> None:
         """Take note that the offer that is open, if one is, came to nothing."""
-        event = Event.WITHDRAW if self._hasAgreed else Event.WITHDRAW_FIRST
+        event = Event.WITHDRAW if self.hasAgreed else Event.WITHDRAW_FIRST
         if self.can(event):
             self.follow(event)
 

@@ -17,7 +17,7 @@ from sipws.errors import (
     TransactionTimeout,
 )
 from sipws.message import URI, CSeq
-from sipws.session.branches import Branches, Origin, acknowledge, credentialsOf, dialogOf, dismiss
+from sipws.session.branches import Branches, Origin, acknowledge, credentialsOf, declined, dialogOf, dismiss
 from sipws.session.embedded import Target
 from sipws.session.infopackages import declared
 from sipws.session.leg import Leg
@@ -222,8 +222,9 @@ class Outgoing:
 
         @return: Whether it is an offer, which wants an answer.
         """
-        if leg.negotiation.state not in (OfferState.NONE, OfferState.OFFERED):
-            # RFC 3261 section 13.2.1: it "MUST ignore any session descriptions in subsequent responses".
+        if leg.negotiation.hasAgreed or leg.negotiation.state == OfferState.ASKED:
+            # RFC 3261 section 13.2.1: it "MUST ignore any session descriptions in subsequent responses",
+            # also while an UPDATE waits for its answer, which is none of theirs.
             return False
         if leg.receive(description) == OfferEvent.RECEIVE_OFFER:
             return True
@@ -329,7 +330,8 @@ class Outgoing:
             self._forking = self._usages.clock.callLater(64 * self._usages.timers.T1, self._endBranches)
         if asks and description is not None:
             putBack(session, leg, response, description, self._acknowledge)
-        elif leg.isFree:
+        elif leg.isFree or leg.negotiation.hasAgreed:
+            # What is open after the first answer is the offer in an UPDATE (RFC 3311) that crosses the 2xx.
             self._acknowledge(None)
         else:
             # RFC 3261 section 13.2.1: "If the initial offer is in an INVITE, the answer MUST be in a
@@ -345,7 +347,7 @@ class Outgoing:
         """Acknowledge the 2xx, and take nothing of what it may offer."""
         leg = self._session.leg
         if self._acknowledged is None and leg is not None:
-            self._transmitAck(leg, leg.decline())
+            self._transmitAck(leg, declined(leg))
 
     def _acknowledge(self, answer: Description | None) -> None:
         """Acknowledge the 2xx: with that there is a session."""

@@ -1,0 +1,128 @@
+"""
+UPDATEs (RFC 3311) that cross the responses to the INVITE: the offers in them are none of the INVITE's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sipws.errors import WrongMoment
+from sipws.session import Offer, Session
+from tests.session.pair import ANSWER, OFFER, Lone
+from tests.ua.fakes import outcome
+
+
+def calling() -> tuple[Lone, Session, Any]:
+    """A user agent that calls, whose offer was answered in a reliable 183; with its INVITE."""
+    lone = Lone()
+    session = lone.party.call()
+    invite = lone.take()
+    lone.answer(invite, 183, ("Require", "100rel"), ("RSeq", "1"), body=ANSWER)
+    lone.answer(lone.take(), 200)
+    return lone, session, invite
+
+
+def called() -> tuple[Lone, Session]:
+    """A user agent that is called, and has answered the offer in a reliable 183."""
+    lone = Lone()
+    lone.receive("INVITE", "Supported: 100rel", body=OFFER)
+    session = lone.party.session
+    session.progress(183, body=ANSWER)
+    number = lone.take().getHeader("RSeq")
+    lone.within("PRACK", 2, f"RAck: {number} 1 INVITE")
+    lone.transport.takeAll()
+    return lone, session
+
+
+class TestWhoCalls:
+    @pytest.mark.parametrize("body", ["", ANSWER])
+    @pytest.mark.parametrize("statusCode", [180, 200])
+    def test_ourOfferIsAnsweredByTheUpdateAlone(self, body: str, statusCode: int) -> None:
+        # RFC 3261 section 13.2.1: the UAC "MUST ignore any session descriptions in subsequent responses
+        # to the initial INVITE."
+        lone, session, invite = calling()
+        outcome(session.update("new offer"))
+        update = lone.take()
+        lone.answer(invite, statusCode, body=body)
+        if statusCode == 180:
+            lone.answer(invite, 200)
+        assert lone.sent() == ["ACK"]
+        lone.answer(update, 200, body="new answer")
+        assert session.state == "confirmed"
+        assert session.remoteDescription is not None
+        assert session.remoteDescription.body == b"new answer"
+        outcome(session.reinvite("third offer"))
+        lone.answer(lone.take(), 200, body="third answer")
+        lone.finish()
+
+    @pytest.mark.parametrize("body", ["", ANSWER])
+    def test_theirOfferWaitsForOurUser(self, body: str) -> None:
+        lone, session, invite = calling()
+        offers: list[Offer] = []
+        session.on("offer", offers.append)
+        lone.within("UPDATE", 1, body="new offer")
+        lone.answer(invite, 200, body=body)
+        assert lone.sent() == ["ACK"]
+        offers[0].accept("new answer")
+        assert lone.sent() == ["200 UPDATE"]
+        assert session.state == "confirmed"
+        lone.finish()
+
+    def test_theAckOfACallThatIsGivenUpAnswersNoUpdate(self) -> None:
+        lone, session, invite = calling()
+        session.on("offer", lambda _: None)
+        lone.within("UPDATE", 1, body="v=0\r\nm=audio 1 RTP/AVP 0\r\n")
+        session.cancel()
+        lone.transport.takeAll()
+        lone.answer(invite, 200)
+        ack = lone.take()
+        assert (ack.method, ack.body) == ("ACK", b"")
+        lone.finish()
+
+
+class TestWhoIsCalled:
+    def test_theAckOwesOurUpdateNoAnswer(self) -> None:
+        lone = Lone()
+        lone.receive(body=OFFER)
+        session = lone.party.session
+        session.accept(ANSWER)
+        lone.take()
+        outcome(session.update("new offer"))
+        update = lone.take()
+        lone.within("ACK", 1)
+        assert session.state == "confirmed"
+        lone.answer(update, 200, body="new answer")
+        assert session.remoteDescription is not None
+        assert session.remoteDescription.body == b"new answer"
+        lone.finish()
+
+    def test_the2xxAnswersNoUpdate(self) -> None:
+        lone, session = called()
+        offers: list[Offer] = []
+        session.on("offer", offers.append)
+        lone.within("UPDATE", 3, body="new offer")
+        assert isinstance(outcome(session.accept("new answer"))[0], WrongMoment)
+        outcome(session.accept())
+        accepted = lone.take()
+        assert (accepted.statusCode, accepted.method, accepted.body) == (200, "INVITE", b"")
+        offers[0].accept("new answer")
+        answer = lone.take()
+        assert (answer.method, answer.body) == ("UPDATE", b"new answer")
+        lone.within("ACK", 1)
+        assert session.state == "confirmed"
+        lone.finish()
+
+    def test_anOfferInAPrackThatCrossesOursIs491(self) -> None:
+        lone, session = called()
+        outcome(session.update("new offer"))
+        update = lone.take()
+        session.progress(180, reliable=True)
+        number = lone.take().getHeader("RSeq")
+        lone.within("PRACK", 3, f"RAck: {number} 1 INVITE", body="their offer")
+        assert lone.sent() == ["491 PRACK"]
+        lone.answer(update, 200, body="new answer")
+        assert session.remoteDescription is not None
+        assert session.remoteDescription.body == b"new answer"
+        lone.finish()
