@@ -180,6 +180,9 @@ class Incoming:
 
     def _checkDescription(self, description: Description, *, isReliable: bool) -> None:
         state = self._negotiation.state
+        if self._negotiation.hasAgreed and self._leg is not None and description != self._leg.local:
+            # Whoever has the answer "MUST ignore any session descriptions in subsequent responses".
+            raise WrongMoment("another description", state)
         if state == OfferState.NONE and not isReliable:
             # RFC 3261 section 13.2.1: "The initial offer MUST be in either an INVITE or, if not there,
             # in the first reliable non-failure message from the UAS back to the UAC."

@@ -126,3 +126,15 @@ class TestWhoIsCalled:
         assert session.remoteDescription is not None
         assert session.remoteDescription.body == b"new answer"
         lone.finish()
+
+    def test_afterTheAnswerThereIsNoOther(self) -> None:
+        lone, session = called()
+        for reliable in (True, False):
+            another = session.progress(183, body="another", reliable=reliable)
+            assert isinstance(outcome(another)[0], WrongMoment)
+        # The same again does no harm.
+        outcome(session.progress(180, body=ANSWER, reliable=False))
+        assert lone.sent() == ["180 INVITE"]
+        assert session.localDescription is not None
+        assert session.localDescription.body == ANSWER.encode()
+        lone.finish()
