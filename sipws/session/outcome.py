@@ -4,6 +4,7 @@ L{Outcome}: something that happens once, which any number wait for.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -59,10 +60,10 @@ class Outcome(Generic[T]):
             for waiter in self._take():
                 waiter.errback(error)
 
-    def _take(self) -> list[Deferred[T]]:
+    def _take(self) -> Iterator[Deferred[T]]:
         waiting, self._waiting = self._waiting or [], None
-        # One may be cancelled by what another's callback does.
-        return [waiter for waiter in waiting if not waiter.called]
+        # Looked at one by one: one may be cancelled by what another's callback does.
+        return (waiter for waiter in waiting if not waiter.called)
 
     def _forget(self, waiter: Deferred[T]) -> None:
         if self._waiting is not None and waiter in self._waiting:
