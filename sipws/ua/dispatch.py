@@ -359,8 +359,10 @@ class Dispatcher(Capabilities):
 
     def _transmit(self, transaction: ServerTransaction, response: OutgoingResponse) -> bool:
         """Send a response, which its dialog is told of before."""
-        request = response.request
-        if self.usages is not None and 200 <= response.statusCode < 300:
+        request, last = response.request, transaction.lastResponse
+        # What has its final response may have been refused; this goes nowhere, or is a 2xx again.
+        isFirst = last is None or last.statusCode < 200
+        if isFirst and self.usages is not None and 200 <= response.statusCode < 300:
             dialog = self.usages.find(request)
             if dialog is not None and request.toTag is not None:
                 dialog.accept(request)

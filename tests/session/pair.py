@@ -155,8 +155,8 @@ class Lone:
 
     def receive(self, method: str = "INVITE", *headers: str, body: str = "", **options: Any) -> None:
         """Have a request come in."""
-        contact = "Contact: <sip:bob@bob.invalid;transport=ws>"
-        given = [contact, *headers]
+        contact = options.pop("contact", "<sip:bob@bob.invalid;transport=ws>")
+        given = [f"Contact: {contact}", *headers]
         if body and not any(header.lower().startswith("content-type") for header in headers):
             given.append("Content-Type: application/sdp")
         self.transport.receive(incoming(method, "sip:alice@example.com", *given, body=body, **options))

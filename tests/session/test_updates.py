@@ -138,3 +138,36 @@ class TestWhoIsCalled:
         assert session.localDescription is not None
         assert session.localDescription.body == ANSWER.encode()
         lone.finish()
+
+
+@pytest.mark.parametrize("refusal", ["491", "500", "488"])
+def test_oneThatIsRefusedChangesNoTarget(refusal: str) -> None:
+    # RFC 3261 section 12.2.2: "If the request is rejected, none of the state changes are performed."
+    lone, session = called()
+    session.on("offer", lambda offer: offer.reject(488) if refusal == "488" else None)
+    if refusal == "491":
+        outcome(session.update("our offer"))
+    elif refusal == "500":
+        lone.within("UPDATE", 3, body="their offer")
+    lone.transport.takeAll()
+    assert session.dialog is not None
+    before = session.dialog.state.remoteTarget
+    lone.within("UPDATE", 4, body="another", contact="<sip:elsewhere@bob.invalid>")
+    assert lone.sent() == [f"{refusal} UPDATE"]
+    assert session.dialog.state.remoteTarget == before
+    session.reject()
+    lone.finish()
+
+
+def test_a2xxThatIsSentAgainTakesNoTargetBack() -> None:
+    lone, session = called()
+    session.accept()
+    lone.within("ACK", 1)
+    lone.within("INVITE", 3, contact="<sip:third@bob.invalid>", body="their offer")
+    lone.within("UPDATE", 4, contact="<sip:fourth@bob.invalid>")
+    lone.clock.advance(0.5)
+    lone.transport.takeAll()
+    assert session.dialog is not None
+    assert str(session.dialog.state.remoteTarget) == "sip:fourth@bob.invalid"
+    lone.within("ACK", 3)
+    lone.finish()
