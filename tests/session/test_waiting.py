@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 
 from sipws.session import Cause
 from tests.session.pair import Lone
@@ -12,8 +12,7 @@ from tests.ua.fakes import outcome
 def test_whoHasWhatItWaitedForMayGiveAnotherUp() -> None:
     lone = Lone()
     session = lone.party.call()
-    first: Deferred[object] = session.whenTerminated()
-    second = session.whenTerminated()
+    first, second = session.whenTerminated(), session.whenTerminated()
     first.addCallback(lambda _: second.cancel())
     given, third = outcome(second), outcome(session.whenTerminated())
     lone.answer(lone.take(), 603)
