@@ -261,6 +261,9 @@ class Outgoing:
             return False
         target = Target.of(uri)
         self._session.emit("redirected", response)
+        if self._session.state == State.CANCELLING:
+            # Who heard that has given it up, and nothing is out that could be cancelled.
+            return False
         return self._sendAgain(target.uri, target.over([*self._invitation.headers]))
 
     def _targetSet(self) -> TargetSet:

@@ -105,6 +105,16 @@ class TestRedirections:
         assert lone.party.take() == ["progress", "failed", "terminated"]
         lone.finish()
 
+    def test_whoHearsOfItMayGiveTheCallUp(self) -> None:
+        lone = Lone()
+        session = lone.party.call(followRedirects=1)
+        session.on("redirected", lambda _: session.cancel())
+        lone.answer(lone.take(), 302, ("Contact", "<sip:a@x.com>"))
+        assert lone.sent() == ["ACK"]
+        assert lone.party.take() == ["failed", "terminated"]
+        assert lone.party.endings[0].cause == Cause.CANCELLED
+        lone.finish()
+
     def test_theAnswerIsWaitedForAnew(self) -> None:
         lone = Lone()
         lone.party.call(followRedirects=1, noAnswerTimeout=10)
