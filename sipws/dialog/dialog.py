@@ -29,7 +29,7 @@ from sipws.message.nameaddr import PLAIN_ADDRESS
 from sipws.message.outgoing import checkedHeaders, checkMethod
 from sipws.message.values import MAX_CSEQ
 
-__all__ = ["TARGET_REFRESH", "Dialog", "Rejection", "asksForSIPS"]
+__all__ = ["TARGET_REFRESH", "Dialog", "Rejection", "asksForSIPS", "checkFurther"]
 
 #: Requests that change the remote target when they succeed (RFC 5057 section 5.4).
 TARGET_REFRESH = frozenset({"INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"})
@@ -420,6 +420,11 @@ class Dialog:
 
     def __repr__(self) -> str:
         return f"<Dialog {self.live.state} {self.id}>"
+
+
+def checkFurther(headers: Iterable[tuple[str, object]]) -> None:
+    """Refuse, with C{ValueError}, headers that no request within a dialog can have."""
+    _withFurther([], checkedHeaders(headers))
 
 
 def _withFurther(ours: list[tuple[str, str]], further: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, fail
 
+from sipws.dialog.dialog import checkFurther
 from sipws.errors import WrongMoment
 from sipws.session.core import ESTABLISHED, Headers
 from sipws.session.holds import Holding
@@ -164,6 +165,7 @@ class Session(Referring, Holding):
         """
         if self.state not in (State.CALLING, State.EARLY):
             raise WrongMoment("to cancel", self.state)
+        _check(reason)
         self.hangUp(Termination(Cause.CANCELLED, "local", reason=reason), reason)
 
     def bye(self, reason: str | None = None, headers: Headers = ()) -> Deferred[Termination]:
@@ -177,7 +179,9 @@ class Session(Referring, Holding):
         """
         if self.state not in ESTABLISHED:
             return fail(WrongMoment("to end it", self.state))
-        return self.hangUp(Termination(Cause.HUNG_UP, "local", reason=reason), reason, headers)
+        given = [*headers]
+        _check(reason, given)
+        return self.hangUp(Termination(Cause.HUNG_UP, "local", reason=reason), reason, given)
 
     def terminate(self, reason: str | None = None) -> Deferred[Termination]:
         """
@@ -185,7 +189,9 @@ class Session(Referring, Holding):
 
         @param reason: What the message says of that: a value of Reason (RFC 3326).
         @return: A Deferred that fires when it is over.
+        @raise ValueError: The reason cannot be as it is given.
         """
+        _check(reason)
         cause = Cause.HUNG_UP if self.state in ESTABLISHED else Cause.CANCELLED
         return self.finish(Termination(cause, "local", reason=reason), reason)
 
@@ -228,3 +234,8 @@ class Session(Referring, Holding):
         if offer is not None:
             self.forgetDirections()
         return self.modification.send(method, offer, headers)
+
+
+def _check(reason: str | None, headers: Headers = ()) -> None:
+    """Refuse what the message that ends a session cannot say, before anything comes of it."""
+    checkFurther([*([("Reason", reason)] if reason is not None else ()), *headers])

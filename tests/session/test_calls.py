@@ -554,6 +554,38 @@ class TestWrongMoments:
         lone.finish()
 
 
+class TestWhatCannotBeSaid:
+    """A header that no message can have is told of, and nothing comes of it."""
+
+    @pytest.mark.parametrize(
+        "headers", [[("X-A", "a\r\nY: b")], [("From", "<sip:x@example.com>")], [("a b", "")]]
+    )
+    def test_inABye(self, headers: list[tuple[str, str]]) -> None:
+        pair = Pair()
+        caller, _ = pair.establish()
+        with pytest.raises(ValueError, match=headers[0][0]):
+            caller.bye(headers=headers)
+        assert (pair.pump(), caller.state) == ([], State.CONFIRMED)
+        caller.bye("SIP;cause=200", iter([("X-A", "1")]))
+        assert pair.alice.scene.transport.sent[-1].getHeader("X-A") == "1"
+        assert pair.pump() == ["> BYE", "< 200 BYE"]
+        pair.finish()
+
+    @pytest.mark.parametrize("end", ["cancel", "terminate"])
+    def test_inACancel(self, end: str) -> None:
+        pair = Pair()
+        caller = pair.alice.call()
+        pair.pump()
+        pair.bob.session.progress()
+        pair.pump()
+        with pytest.raises(ValueError, match="Reason"):
+            getattr(caller, end)("SIP\r\ncause=200")
+        assert caller.state == State.EARLY
+        caller.cancel("SIP;cause=200")
+        assert pair.pump() == ["> CANCEL", "< 200 CANCEL", "< 487 INVITE", "> ACK"]
+        pair.finish()
+
+
 class TestStopping:
     def test_eachCallIsEndedInItsWay(self) -> None:
         lone = Lone()
