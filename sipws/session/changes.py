@@ -43,6 +43,7 @@ class Change:
         "_isAgreed",
         "_leg",
         "_modification",
+        "_owing",
         "_pracks",
         "_result",
         "_sending",
@@ -73,6 +74,8 @@ class Change:
         self._sending: ISending | None = None
         self._timer: IDelayedCall | None = None
         self._acknowledged: list[Description | None] = []
+        # The 2xx whose offer our user has not answered, and which has no ACK so far.
+        self._owing: IncomingResponse | None = None
         self._result: Deferred[IncomingResponse] = Deferred(self._cancelled)
 
     @property
@@ -101,6 +104,8 @@ class Change:
         if timer is not None:
             timer.cancel()
             self._fail(Failure(WrongMoment("to send it again", self._session.state)))
+        # Our user is not asked any more for the answer that is to go with the ACK.
+        self._answerOffer(self._leg.decline() if self._owing is not None else None)
 
     def abandon(self) -> None:
         """Wait no longer for the final response."""
@@ -176,9 +181,8 @@ class Change:
         if description is None:
             self._withdraw()
         elif self._isNews(self._leg, description):
-            putBack(
-                self._session, self._leg, response, description, lambda answer: self._take(response, answer)
-            )
+            self._owing = response
+            putBack(self._session, self._leg, response, description, self._answerOffer)
             return
         self._take(response, None)
         if description is not None and not self._isAgreed:
@@ -200,6 +204,12 @@ class Change:
             self._tryAgain(response)
         else:
             self._finish(response)
+
+    def _answerOffer(self, answer: Description | None) -> None:
+        """Acknowledge the 2xx whose offer was waiting for an answer, if one was."""
+        response, self._owing = self._owing, None
+        if response is not None:
+            self._take(response, answer)
 
     def _take(self, response: IncomingResponse, answer: Description | None) -> None:
         self._acknowledge(answer)

@@ -155,6 +155,28 @@ class TestOurs:
         lone.clock.advance(32)
         assert lone.party.isIdle()
 
+    @pytest.mark.parametrize("by", ["us", "them"])
+    def test_theEndAnswersAnOfferThatOurUserHasNot(self, by: str) -> None:
+        # RFC 3261 section 13.2.2.4: "an ACK request for each 2xx", with an answer where there is an offer.
+        lone, session = called()
+        offers: list[Offer] = []
+        session.on("offer", offers.append)
+        got = outcome(session.reinvite())
+        lone.answer(lone.take(), 200, body="v=0\r\nm=audio 1 RTP/AVP 0\r\n")
+        if by == "us":
+            session.bye()
+        else:
+            lone.within("BYE", 2)
+        ack, bye = lone.transport.takeAll()
+        assert (ack.method, b"m=audio 0 RTP/AVP 0" in ack.body) == ("ACK", True)
+        assert bye.method == "BYE"
+        assert got[0].statusCode == 200
+        offers[0].accept("too late")
+        assert lone.sent() == []
+        if by == "us":
+            lone.answer(bye, 200)
+        lone.finish()
+
     def test_theConnectionIsLost(self) -> None:
         lone, session = called()
         got = outcome(session.reinvite("second offer"))
