@@ -172,6 +172,12 @@ class Change:
             self._result.errback(failure)
 
     def _answered(self, response: IncomingResponse) -> None:
+        if self._session.state == State.TERMINATED:
+            # Nothing of it is taken, and nothing tried again; but a 2xx wants its ACK, if there is a way.
+            if response.statusCode < 300:
+                self._acknowledge(None)
+            self._finish(response)
+            return
         if response.statusCode >= 300:
             self._refused(response)
             return

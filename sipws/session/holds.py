@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from sipws.errors import WrongMoment
 from sipws.session.core import SessionCore
 from sipws.session.holding import answering, directions, heldDirections, isHeld, isSDP, withDirections
+from sipws.session.machine import State
 from sipws.session.values import Description
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Holding(SessionCore):
     def _changed(self, response: IncomingResponse, before: bool) -> IncomingResponse:
         if response.statusCode >= 300:
             self.isOnHold = before
-        elif self.isOnHold != before:
+        elif self.isOnHold != before and self.state != State.TERMINATED:
             self.emit("hold" if self.isOnHold else "resume", "local")
         return response
 

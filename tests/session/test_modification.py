@@ -12,6 +12,9 @@ from sipws.session.glare import glareDelay
 from tests.session.pair import ANSWER, OFFER, Lone, Pair
 from tests.ua.fakes import outcome
 
+#: A description with a direction, which a hold changes.
+SDP = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nm=audio 9 RTP/AVP 0\r\n"
+
 
 def called() -> tuple[Lone, Session]:
     """A user agent that was called, and has accepted."""
@@ -175,6 +178,26 @@ class TestOurs:
         assert lone.sent() == []
         if by == "us":
             lone.answer(bye, 200)
+        lone.finish()
+
+    @pytest.mark.parametrize("statusCode", [200, 422, 491])
+    @pytest.mark.parametrize("change", ["update", "hold"])
+    def test_whatIsAnsweredAfterTheEndComesToNothing(self, change: str, statusCode: int) -> None:
+        lone = Lone()
+        session = lone.party.call(body=SDP)
+        lone.answer(lone.take(), 200, body=SDP)
+        told: list[str] = []
+        for event in ("refresh", "hold", "terminated"):
+            session.on(event, lambda *_, event=event: told.append(event))
+        lone.transport.takeAll()
+        got = outcome(session.update() if change == "update" else session.hold())
+        request = lone.take()
+        lone.within("BYE", 1)
+        lone.transport.takeAll()
+        timer = ("Session-Expires", "1800;refresher=uas"), ("Min-SE", "3600")
+        lone.answer(request, statusCode, *timer, body=SDP if statusCode == 200 else "")
+        assert got[0].statusCode == statusCode
+        assert told == ["terminated"]
         lone.finish()
 
     def test_theConnectionIsLost(self) -> None:
