@@ -259,7 +259,8 @@ class Incoming:
 
     def _answerPrack(self, leg: Leg, request: IncomingRequest, description: Description) -> object:
         leg.receive(description)
-        answered: Deferred[object] = Deferred()
+        # Who is not answered in time takes the PRACK for refused.
+        answered: Deferred[object] = Deferred(lambda _: offer.reject(408))
 
         def accept(local: Description | None, headers: Headers) -> None:
             assert local is not None

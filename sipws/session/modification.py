@@ -79,8 +79,10 @@ class Modification:
             change.abandon()
 
     def connectionLost(self) -> None:
-        """Wait no longer for an ACK that would have come on a connection that is gone."""
+        """Wait no longer for what would have come, or have left, on a connection that is gone."""
         self._stopRepeating()
+        if self._update is not None:
+            self._update[2].cancel()
 
     # Ours.
 
@@ -214,7 +216,8 @@ class Modification:
     def _answerUpdate(self, leg: Leg, request: IncomingRequest, description: Description) -> object:
         usages = self._session.usages
         leg.receive(description)
-        answered: Deferred[object] = Deferred()
+        # Who is not answered in time, or on a connection that is gone, takes the UPDATE for refused.
+        answered: Deferred[object] = Deferred(lambda _: offer.reject(408))
 
         def accept(local: Description | None, headers: Headers) -> None:
             assert local is not None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sipws.session import Cause, Session
+from sipws.session import Cause, Offer, Session
 from sipws.session.machine import State
 from tests.session.pair import ANSWER, OFFER, Lone, short
 from tests.ua.fakes import outcome
@@ -279,4 +279,20 @@ def test_theNewContactIsThatOfWhatFollows() -> None:
     lone.transport.takeAll()
     outcome(session.update("a third offer"))
     assert lone.take().getHeader("Contact") == "<sip:alice@example.com;gr=2>"
+    lone.finish()
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_anOfferOfThePeersThatWaitsIsLostWithItsConnection(method: str) -> None:
+    lone, session, repaired = established()
+    offers: list[Offer] = []
+    session.on("offer", offers.append)
+    lone.within(method, 2, body="their offer")
+    lone.transport.lose()
+    assert offers[0].isAnswered
+    lone.transport.open()
+    invite = lone.transport.takeAll()[-1]
+    assert (invite.method, invite.body) == ("INVITE", ANSWER.encode())
+    lone.answer(invite, 200, body="the same answer")
+    assert repaired == ["repaired"]
     lone.finish()

@@ -171,3 +171,41 @@ def test_a2xxThatIsSentAgainTakesNoTargetBack() -> None:
     assert str(session.dialog.state.remoteTarget) == "sip:fourth@bob.invalid"
     lone.within("ACK", 3)
     lone.finish()
+
+
+class TestNoAnswer:
+    """RFC 4320 section 4.2: what is not answered in 64*T1 never is, and came to nothing for its sender."""
+
+    def test_anOfferInAnUpdateIsWithdrawn(self) -> None:
+        lone, session = called()
+        offers: list[Offer] = []
+        session.on("offer", offers.append)
+        before = session.remoteDescription
+        lone.within("UPDATE", 3, body="their offer")
+        lone.clock.advance(32)
+        assert session.remoteDescription == before
+        with pytest.raises(WrongMoment):
+            offers[0].accept("too late")
+        lone.transport.takeAll()
+        lone.within("UPDATE", 4, body="another")
+        offers[1].accept("answer")
+        assert lone.sent() == ["200 UPDATE"]
+        session.reject()
+        lone.finish()
+
+    def test_anOfferInAPrackIsWithdrawn(self) -> None:
+        lone, session = called()
+        offers: list[Offer] = []
+        session.on("offer", offers.append)
+        before = session.remoteDescription
+        session.progress(180, reliable=True)
+        number = lone.take().getHeader("RSeq")
+        lone.within("PRACK", 3, f"RAck: {number} 1 INVITE", body="their offer")
+        lone.clock.advance(32)
+        assert session.remoteDescription == before
+        with pytest.raises(WrongMoment):
+            offers[0].accept("too late")
+        outcome(session.accept())
+        assert lone.sent() == ["100 PRACK", "200 INVITE"]
+        lone.within("ACK", 1)
+        lone.finish()
