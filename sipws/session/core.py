@@ -205,12 +205,12 @@ class SessionCore(Emitter):
 
     def _watched(self, response: IncomingResponse) -> IncomingResponse:
         if effectOf(response.statusCode, response.method) is Effect.USAGE:
-            self.hangUp(Termination(Cause.DIALOG, "remote", response.statusCode, response))
+            self.finish(Termination(Cause.DIALOG, "remote", response.statusCode, response))
         return response
 
     def _unanswered(self, failure: Failure) -> Failure:
         if failure.check(TransactionTimeout) is not None:
-            self.hangUp(Termination(Cause.TIMEOUT, "network"))
+            self.finish(Termination(Cause.TIMEOUT, "network"))
         return failure
 
     # IUsage.
@@ -235,8 +235,9 @@ class SessionCore(Emitter):
         if leg is None:
             return
         self.legs.remove(leg)
-        if isOurs:
-            self.follow(Event.BROKEN, Termination(Cause.DIALOG, "remote"))
+        ending = Termination(Cause.DIALOG, "remote")
+        if isOurs and not self.follow(Event.BROKEN, ending) and self.state == State.RINGING:
+            self.finish(ending)
 
     def connectionLost(self, dialog: Dialog, error: SIPError) -> None:
         """Take note that the connection is gone."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sipws.errors import WrongMoment
-from sipws.session import Offer, Session
+from sipws.session import Cause, Offer, Session
 from tests.session.pair import ANSWER, OFFER, Lone
 from tests.ua.fakes import outcome
 
@@ -137,6 +137,22 @@ class TestWhoIsCalled:
         assert lone.sent() == ["180 INVITE"]
         assert session.localDescription is not None
         assert session.localDescription.body == ANSWER.encode()
+        lone.finish()
+
+
+class TestTheEnd:
+    @pytest.mark.parametrize("statusCode", [481, 408, 404, None])
+    def test_whoRingsIsToldThatTheDialogIsGone(self, statusCode: int | None) -> None:
+        # RFC 3261 section 12.2.1.2: "the UAC SHOULD terminate the dialog", and with it the call.
+        lone, session = called()
+        outcome(session.update("new offer"))
+        update = lone.take()
+        if statusCode is None:
+            lone.clock.advance(32)
+        else:
+            lone.answer(update, statusCode)
+        assert lone.sent() == ["480 INVITE"]
+        assert lone.party.endings[0].cause == (Cause.TIMEOUT if statusCode is None else Cause.DIALOG)
         lone.finish()
 
 
