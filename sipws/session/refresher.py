@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from sipws.emitter import loggerFor
 from sipws.errors import ParseError, SIPError
+from sipws.session.machine import State
 from sipws.session.sessiontimers import (
     LEAST,
     Agreement,
@@ -156,7 +157,8 @@ class Refresher:
         self.agreement = agreement
         self._isLast = False
         self.stop()
-        if agreement is not None:
+        # Before the 2xx to the INVITE there is no session that could expire: that agrees anew.
+        if agreement is not None and self._session.state in (State.ACCEPTED, State.CONFIRMED):
             self._wait(agreement.delay)
 
     def _wait(self, seconds: float) -> None:

@@ -155,6 +155,24 @@ class TestTheEnd:
         assert lone.party.endings[0].cause == (Cause.TIMEOUT if statusCode is None else Cause.DIALOG)
         lone.finish()
 
+    @pytest.mark.parametrize("refresher", ["uac", "uas"])
+    def test_whatRingsDoesNotExpire(self, refresher: str) -> None:
+        lone, session = called()
+        timer = f"Session-Expires: 90;refresher={refresher}"
+        lone.within("UPDATE", 3, timer, "Supported: timer")
+        lone.clock.advance(59)
+        lone.transport.takeAll()
+        lone.clock.advance(59)
+        assert "UPDATE" not in lone.sent()
+        outcome(session.accept())
+        lone.within("ACK", 1)
+        lone.transport.takeAll()
+        session.bye("Q.850;cause=16")
+        bye = lone.take()
+        assert bye.getHeader("Reason") == "Q.850;cause=16"
+        lone.answer(bye, 200)
+        lone.finish()
+
 
 @pytest.mark.parametrize("refusal", ["491", "500", "488"])
 def test_oneThatIsRefusedChangesNoTarget(refusal: str) -> None:
