@@ -26,7 +26,7 @@ from sipws.message import (
     OutgoingResponse,
 )
 from sipws.message.nameaddr import PLAIN_ADDRESS
-from sipws.message.outgoing import checkedHeaders, checkMethod
+from sipws.message.outgoing import checkedHeaders, checkMethod, checkValues
 from sipws.message.values import MAX_CSEQ
 
 __all__ = ["TARGET_REFRESH", "Dialog", "Rejection", "asksForSIPS", "checkFurther"]
@@ -240,7 +240,9 @@ class Dialog:
         pairs = [*common, ("CSeq", f"{cseq} {method}")]
         # "A UAC SHOULD include a Contact header field in any target refresh requests".
         if method in TARGET_REFRESH:
-            pairs += checkedHeaders([("Contact", live.contact)])
+            contact = [("Contact", live.contact)]
+            checkValues(contact)
+            pairs += contact
         if besides:
             pairs += besides
         if headers:
@@ -259,15 +261,14 @@ class Dialog:
         if not live.isLed:
             raise ValueError("the dialog has no remote target yet")
         target, routes = route(live.target, live.routeSet)
-        common = checkedHeaders(
-            [
-                *(("Route", entry) for entry in routes),
-                ("Max-Forwards", _MAX_FORWARDS),
-                ("From", live.localAddress),
-                ("To", live.remoteAddress),
-                ("Call-ID", live.id.callID),
-            ]
-        )
+        common = [
+            *[("Route", entry) for entry in routes],
+            ("Max-Forwards", _MAX_FORWARDS),
+            ("From", live.localAddress),
+            ("To", live.remoteAddress),
+            ("Call-ID", live.id.callID),
+        ]
+        checkValues(common)
         live.beginning = (target, common)
         return live.beginning
 

@@ -104,6 +104,12 @@ class IncomingMessage:
         @param name: The header's name, in any case, or its compact form.
         @return: The value, unfolded; C{None} where there is none.
         """
+        canonical = NAMES.get(name) or _canonical(name)
+        lines = (self.fields or self._readFields()).get(canonical)
+        if lines is None:
+            return None
+        if canonical not in LISTS or (lines[0] and "," not in lines[0]):
+            return lines[0]
         values = self.getHeaders(name)
         return values[0] if values else None
 

@@ -74,6 +74,7 @@ class SessionCore(Emitter):
         self._leg: Leg | None = None
         self.invitation: Any = None
         self._machine = OUTGOING.name
+        self._arrows = ARROWS[OUTGOING.name]
         self._byeHeaders: list[tuple[str, object]] = []
         self.accepted: Outcome[Any] = Outcome()
         self.confirmed: Outcome[Any] = Outcome()
@@ -94,6 +95,7 @@ class SessionCore(Emitter):
         """
         self.invitation = invitation
         self._machine = invitation.machine.name
+        self._arrows = ARROWS[self._machine]
         self.usages.add(self)
         self.follow(Event.START)
 
@@ -300,6 +302,10 @@ class SessionCore(Emitter):
         """Give the leg of a dialog; C{None}: it is none of ours."""
         return next((leg for leg in self.legs if leg.dialog is dialog), None)
 
+    def legTagged(self, remoteTag: str | None) -> Leg | None:
+        """Give the leg with a branch of our INVITE, by the peer's tag."""
+        return next((leg for leg in self.legs if leg.dialog.id.remoteTag == remoteTag), None)
+
     def put(self, offer: Offer) -> None:
         """Have an offer be answered: by the handler, by who listens, or as things are."""
         if self.handler is not None:
@@ -359,13 +365,13 @@ class SessionCore(Emitter):
         @param payload: What comes with it: a response, or a L{Termination}.
         @return: Whether there was one.
         """
-        arrow = ARROWS[self._machine].get((self.state, event))
+        arrow = self._arrows.get((self.state, event))
         if arrow is None:
             return False
-        self.state = arrow.target
-        if isinstance(payload, Termination) and self.ending is None:
+        _, _, actions, self.state = arrow
+        if self.ending is None and isinstance(payload, Termination):
             self.ending = payload
-        for action in arrow.actions:
+        for action in actions:
             self.ACTIONS[action](self, payload)
         return True
 
@@ -469,9 +475,10 @@ class SessionCore(Emitter):
         for leg in legs:
             self.usages.detach(leg.dialog, self)
         self.usages.discard(self)
-        error = SessionTerminated(self.ending.cause)
-        self.accepted.fail(error)
-        self.confirmed.fail(error)
+        if not self.confirmed.isKnown:
+            error = SessionTerminated(self.ending.cause)
+            self.accepted.fail(error)
+            self.confirmed.fail(error)
         if self.handler is not None:
             maybeDeferred(self.handler.closed, self).addErrback(self._uncleared)
         self.emit("terminated", self.ending)

@@ -343,8 +343,7 @@ class Outgoing:
 
     def adopt(self, response: IncomingResponse) -> Leg | None:
         """Give the leg of the 2xx: the session goes on in it."""
-        dialog = self._usages.dialogs.find(DialogID.ofResponse(response))
-        return None if dialog is None else self._session.legOf(dialog)
+        return self._session.legTagged(response.toTag)
 
     def sendAck(self) -> None:
         """Acknowledge the 2xx, and take nothing of what it may offer."""

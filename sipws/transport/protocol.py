@@ -51,6 +51,9 @@ _FINAL, _CLOSE = 0x80, 0x08
 #: The longest answer to the HTTP upgrade that is taken, in octets; HTTP servers take a request as long.
 MAX_HANDSHAKE = MAX_HEAD
 
+#: How many octets for masking keys are drawn at a time.
+_KEYS = 64
+
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: ([^\r\n]*))?")
 
 
@@ -83,6 +86,8 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
     backlog: Backlog | None = None
     readingPaused = False
     _isConsuming = False
+    # Random octets for masking keys.
+    _keys = b""
     # How long the interim answers to the upgrade were, in octets.
     _interim = 0
 
@@ -462,8 +467,12 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
             self.sendUrgent(_FINAL | opcode, payload)
 
     def _frame(self, first: int, payload: bytes) -> bytes:
-        # RFC 6455 section 10.3: "The masking key [...] MUST be unpredictable".
-        key = self.factory.options.entropy(4)
+        key, self._keys = self._keys[:4], self._keys[4:]
+        if not key:
+            # RFC 6455 section 10.3: "The masking key [...] MUST be unpredictable"; several at a time, as
+            # each draw is a system call.
+            drawn = self.factory.options.entropy(_KEYS)
+            key, self._keys = drawn[:4], drawn[4:]
         return frameHeader(first, len(payload), masked=True) + key + applyMask(payload, key)
 
     def pauseProducing(self) -> None:

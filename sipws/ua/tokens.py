@@ -15,6 +15,10 @@ MAGIC_COOKIE = "z9hG4bK"
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
+#: How many hexadecimal digits are drawn at a time: some four requests' worth.
+_DRAW = 256
+
+
 class Randomness(Protocol):
     """What is needed of C{random.Random}; C{random.SystemRandom} is meant."""
 
@@ -32,10 +36,12 @@ class Tokens:
     @ivar random: Where they come from.
     """
 
-    __slots__ = ("random",)
+    __slots__ = ("_drawn", "random")
 
     def __init__(self, random: Randomness) -> None:
         self.random = random
+        # Hexadecimal digits that nobody has been given yet.
+        self._drawn = ""
 
     def word(self, length: int) -> str:
         """
@@ -48,13 +54,20 @@ class Tokens:
 
     def branch(self) -> str:
         """Make a branch, unique in space and time (RFC 3261 section 8.1.1.7)."""
-        return f"{MAGIC_COOKIE}{self.random.getrandbits(96):024x}"
+        return MAGIC_COOKIE + self._digits(24)
 
     def identifiers(self) -> tuple[str, str, str]:
         """
-        Make a tag, the end of a Call-ID, and a branch, from one draw: each request needs them.
+        Make a tag, the end of a Call-ID, and a branch: each request outside of dialogs needs them.
 
         RFC 3261 section 19.3 wants 32 random bits in a tag; these have 64, and the others 96.
         """
-        text = f"{self.random.getrandbits(256):064x}"
+        text = self._digits(64)
         return text[:16], text[16:40], MAGIC_COOKIE + text[40:]
+
+    def _digits(self, count: int) -> str:
+        """Give random hexadecimal digits, which are drawn many at a time: a draw is a system call."""
+        if len(self._drawn) < count:
+            self._drawn = f"{self.random.getrandbits(4 * _DRAW):0{_DRAW}x}"
+        digits, self._drawn = self._drawn[:count], self._drawn[count:]
+        return digits

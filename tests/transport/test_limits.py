@@ -71,15 +71,21 @@ def test_disconnectFromAServerThatDoesNotReadIsBoundedInTime() -> None:
 # Masking.
 
 
+class Keys:
+    """Entropy that can be told apart: the octets of the keys 1, 2, 3 ..., however many are asked for."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, octets: int) -> bytes:
+        assert octets % 4 == 0
+        first, self.count = self.count + 1, self.count + octets // 4
+        return b"".join(bytes((key >> 8, key & 255, 0, 7)) for key in range(first, self.count + 1))
+
+
 def test_everyFrameHasAKeyOfItsOwnFromTheEntropy() -> None:
     """RFC 6455 section 10.3: control frames too; a key must not be predictable."""
-    asked: list[int] = []
-
-    def entropy(octets: int) -> bytes:
-        asked.append(octets)
-        return bytes((len(asked), 0, 0, 7))
-
-    scene = Scene(options=TransportOptions(entropy=entropy))
+    scene = Scene(options=TransportOptions(entropy=Keys()))
     transport: Any = scene.connected()
     written: list[bytes] = []
     write = transport.ws.transport.write
@@ -93,13 +99,22 @@ def test_everyFrameHasAKeyOfItsOwnFromTheEntropy() -> None:
     scene.connection.ping(b"5678")
     transport.disconnect()
     scene.network.pump()
-    assert asked == [4, 4, 4]
     assert written == [
-        b"\x81\x84\x01\x00\x00\x07" + bytes(b"1234"[i] ^ b"\x01\x00\x00\x07"[i] for i in range(4)),
-        b"\x8a\x84\x02\x00\x00\x07" + bytes(b"5678"[i] ^ b"\x02\x00\x00\x07"[i] for i in range(4)),
-        b"\x88\x82\x03\x00\x00\x07" + bytes((0x03 ^ 3, 0xE8)),
+        b"\x81\x84\x00\x01\x00\x07" + bytes(b"1234"[i] ^ b"\x00\x01\x00\x07"[i] for i in range(4)),
+        b"\x8a\x84\x00\x02\x00\x07" + bytes(b"5678"[i] ^ b"\x00\x02\x00\x07"[i] for i in range(4)),
+        b"\x88\x82\x00\x03\x00\x07" + bytes((0x03, 0xE8 ^ 3)),
     ]
     assert scene.connection.pongs == [b"5678"]
+
+
+def test_noKeyIsUsedTwice() -> None:
+    scene = Scene(options=TransportOptions(entropy=Keys()))
+    transport: Any = scene.connected()
+    written: list[bytes] = []
+    transport.ws.transport.write = written.append
+    for _ in range(100):
+        transport.send("1234")
+    assert [int.from_bytes(frame[2:4], "big") for frame in written] == [*range(1, 101)]
 
 
 def test_aMessageInEndlessEmptyFragmentsIsBounded() -> None:
