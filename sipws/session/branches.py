@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from twisted.internet.defer import fail
+
 from sipws.dialog.values import DialogID
 from sipws.emitter import loggerFor
 from sipws.errors import LimitExceeded, ParseError
@@ -152,8 +154,13 @@ def dismiss(
     description = descriptionOf(response)
     if description is not None and leg.negotiation.state == OfferState.NONE:
         leg.receive(description)
-    acknowledge(usages, leg.dialog, cseq, credentials, declined(leg))
-    return usages.sendWithin(leg.dialog, "BYE").result
+    try:
+        acknowledge(usages, leg.dialog, cseq, credentials, declined(leg))
+        return usages.sendWithin(leg.dialog, "BYE").result
+    except ValueError as error:
+        # No response of that branch had a Contact: there is nowhere to send these to.
+        _log.warn("a branch cannot be ended: {error}", error=error)
+        return fail(error)
 
 
 def declined(leg: Leg) -> Description | None:

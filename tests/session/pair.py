@@ -184,7 +184,7 @@ class Lone:
         given = {name.lower() for name, _ in headers}
         if statusCode < 300 and "contact" not in given:
             lines.append(f"Contact: <sip:{tag}@{tag}.invalid;transport=ws>")
-        lines += [f"{name}: {value}" for name, value in headers]
+        lines += [f"{name}: {value}" for name, value in headers if value]
         if body:
             lines.append("Content-Type: application/sdp")
         lines += [f"Content-Length: {len(body)}", "", body]

@@ -114,6 +114,18 @@ class TestMoreThanOne2xx:
         assert early(lone) == 1
         lone.finish()
 
+    def test_oneThatSaysNowhereWhereItIsLeavesNothing(self) -> None:
+        lone = Lone()
+        lone.party.call()
+        invite = lone.take()
+        lone.answer(invite, 180, ("Contact", ""), tag="carol")
+        lone.answer(invite, 200, body=ANSWER)
+        assert lone.sent() == ["ACK"]
+        lone.answer(invite, 200, ("Contact", ""), tag="carol")
+        assert lone.sent() == []
+        assert early(lone) == 1
+        lone.finish()
+
     def test_theyAreEndedWhereTheSessionIsOverToo(self) -> None:
         lone = Lone()
         caller = lone.party.call()
