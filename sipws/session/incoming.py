@@ -43,9 +43,6 @@ _LONGEST_EXPIRY = 86_400
 _EXTENSION = 60
 _RELIABLE_EXTENSION = 150
 
-#: Where the next description is ours: an offer, or an answer.
-_WANTING = frozenset({OfferState.NONE, OfferState.ASKED})
-
 
 class Incoming:
     """
@@ -204,7 +201,7 @@ class Incoming:
             return
         isReliable = any(name == "RSeq" for name, _ in headers)
         self._extend(_RELIABLE_EXTENSION if isReliable else _EXTENSION)
-        if description is not None and self._leg is not None and self._wantsOurs:
+        if description is not None and self._leg is not None and self._negotiation.wantsOurs:
             if isReliable:
                 self._leg.send(description)
             else:
@@ -236,22 +233,24 @@ class Incoming:
 
     def receivePrack(self, request: IncomingRequest) -> object:
         """Take the PRACK to a reliable provisional response."""
-        leg = self._leg
-        description = descriptionOf(request)
-        if self._reliable is None or not self._reliable.receive(request) or leg is None:
+        leg, description = self._leg, descriptionOf(request)
+        acknowledged = None if self._reliable is None else self._reliable.receive(request)
+        if acknowledged is None or leg is None:
             return 481
-        if description is None:
-            self._proceed()
-            return 200
+        result = 200 if description is None else self._takePrack(leg, request, description)
+        self._proceed()
+        # Last: who has waited for the PRACK finds the answer that came with it.
+        acknowledged.callback(True)  # noqa: FBT003
+        return result
+
+    def _takePrack(self, leg: Leg, request: IncomingRequest, description: Description) -> object:
         if leg.awaitsFirstAnswer:
             leg.receive(description)
             self._session.took(leg)
-            self._proceed()
             return 200
         if not leg.isFree:
             # RFC 3264 section 4: whoever waits for an answer "MUST NOT generate a new offer"; and one
             # that crosses an offer in an UPDATE of ours is answered as RFC 3311 section 5.2 has it.
-            self._proceed()
             return 500 if leg.negotiation.state == OfferState.ASKED else 491
         # RFC 3262 section 5: "If the UAC receives a reliable provisional response with an answer, it MAY
         # generate an additional offer in the PRACK."
@@ -309,12 +308,7 @@ class Incoming:
         return self._acceptWith(description, given)
 
     def _needsDescription(self) -> bool:
-        return self._session.handler is not None and self._wantsOurs
-
-    @property
-    def _wantsOurs(self) -> bool:
-        """Whether the next description of the INVITE is ours; an offer in an UPDATE or PRACK is not its."""
-        return self._negotiation.state in _WANTING and not self._negotiation.hasAgreed
+        return self._session.handler is not None and self._negotiation.wantsOurs
 
     def _described(self, description: Description | None, headers: list[tuple[str, object]]) -> Deferred[Any]:
         self._isAccepting = False
@@ -347,7 +341,8 @@ class Incoming:
 
     def _proceed(self) -> None:
         """Send the 2xx that waits for a PRACK, if there is one."""
-        if self._pending is not None and self._proceeding is None and not self.isUnacknowledged:
+        isFree = self._prack is None and self._proceeding is None
+        if self._pending is not None and isFree and not self.isUnacknowledged:
             # After the 200 to the PRACK.
             self._proceeding = self._usages.clock.callLater(0, self._acceptPending, self._pending)
 
@@ -369,7 +364,7 @@ class Incoming:
                 return None
             if self._previewed is None:
                 raise WrongMoment("to accept without an answer", state)
-        elif not self._wantsOurs:
+        elif not self._negotiation.wantsOurs:
             raise WrongMoment("a description in the 2xx", state)
         elif self._previewed not in (None, description):
             # RFC 3261 section 13.2.1: "That same exact answer MAY also be placed in any provisional

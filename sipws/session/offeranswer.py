@@ -85,6 +85,11 @@ class Negotiation:
         self.state = state
         self.hasAgreed = False
 
+    @property
+    def wantsOurs(self) -> bool:
+        """Whether the next description of the INVITE that makes the dialog is ours: offer or answer."""
+        return not self.hasAgreed and self.state in (State.NONE, State.ASKED)
+
     def can(self, event: str) -> bool:
         """Say whether something may happen now."""
         return (self.state, event) in ARROWS

@@ -68,11 +68,12 @@ class ReliableResponses:
         self._next()
         return acknowledged
 
-    def receive(self, prack: IncomingRequest) -> bool:
+    def receive(self, prack: IncomingRequest) -> Deferred[bool] | None:
         """
         Take a PRACK.
 
-        @return: Whether it is that of the response that waits for one.
+        @return: The Deferred of the response that it is for, which is the caller's to fire;
+            C{None}: none waits for it.
         """
         try:
             rack: Any = prack.parseHeader("RAck")
@@ -88,14 +89,13 @@ class ReliableResponses:
             or rack.number != self._number
             or (rack.cseq.number, rack.cseq.method) != (invite.cseq, invite.method)
         ):
-            return False
+            return None
         self._stop()
         self._number += 1
-        current.callback(True)  # noqa: FBT003
         if self._queue:
             # After the 2xx to the PRACK.
             self._timer = self._usages.clock.callLater(0, self._next)
-        return True
+        return current
 
     def stop(self) -> None:
         """None is of use any more: those that wait for their PRACK wait in vain."""

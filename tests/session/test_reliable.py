@@ -152,6 +152,25 @@ class TestWhoIsCalled:
         lone.within("ACK", 1)
         lone.finish()
 
+    def test_whoWaitedForThePrackFindsItsAnswer(self) -> None:
+        lone = ring(SUPPORTED, body="")
+        session = lone.party.session
+        found: list[Any] = []
+        session.progress(183, body=OFFER).addCallback(lambda _: found.append(session.remoteDescription))
+        prack(lone, lone.take(), body=ANSWER)
+        assert found[0].body == ANSWER.encode()
+        lone.finish()
+
+    def test_whoRefusesTheCallWhenThePrackComesIsAskedNothing(self) -> None:
+        lone = ring(SUPPORTED)
+        session = lone.party.session
+        session.on("offer", lambda _: lone.party.events.append("offer"))
+        session.progress(183, body=ANSWER).addCallback(lambda _: session.reject(486))
+        prack(lone, lone.take(), body="their offer")
+        assert lone.sent() == ["486 INVITE", "487 PRACK"]
+        assert lone.party.take() == ["progress", "offer", "failed", "terminated"]
+        lone.finish()
+
     def test_anOfferInThePrackIsAnsweredInIts2xx(self) -> None:
         # RFC 3262 section 5.
         lone = ring(SUPPORTED)
