@@ -74,7 +74,6 @@ class SessionCore(Emitter):
         self._leg: Leg | None = None
         self.invitation: Any = None
         self._machine = OUTGOING.name
-        self._arrows = ARROWS[OUTGOING.name]
         self._byeHeaders: list[tuple[str, object]] = []
         self.accepted: Outcome[Any] = Outcome()
         self.confirmed: Outcome[Any] = Outcome()
@@ -95,7 +94,6 @@ class SessionCore(Emitter):
         """
         self.invitation = invitation
         self._machine = invitation.machine.name
-        self._arrows = ARROWS[self._machine]
         self.usages.add(self)
         self.follow(Event.START)
 
@@ -365,7 +363,7 @@ class SessionCore(Emitter):
         @param payload: What comes with it: a response, or a L{Termination}.
         @return: Whether there was one.
         """
-        arrow = self._arrows.get((self.state, event))
+        arrow = ARROWS[self._machine].get((self.state, event))
         if arrow is None:
             return False
         _, _, actions, self.state = arrow
