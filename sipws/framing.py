@@ -8,11 +8,21 @@ Everything else is left to Autobahn.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from autobahn.websocket import xormasker
 
-__all__ = ["BINARY", "TEXT", "applyMask", "frameHeader", "isBeginOfWhole", "isUTF8", "opcodeFor"]
+__all__ = [
+    "BINARY",
+    "TEXT",
+    "MaskedFrames",
+    "applyMask",
+    "frameHeader",
+    "isBeginOfWhole",
+    "isUTF8",
+    "opcodeFor",
+]
 
 #: The first octet of a final text frame without extensions.
 TEXT = 0x81
@@ -26,6 +36,9 @@ _autobahnsMasker: Any = vars(xormasker)["create_xor_masker"]
 
 #: From how many octets on Autobahn's masker is faster than integers are.
 _LONG = 1_500
+
+#: How many masking keys are drawn at a time.
+_KEYS = 16
 
 
 def opcodeFor(message: bytes) -> int:
@@ -70,6 +83,34 @@ def applyMask(payload: bytes, key: bytes) -> bytes:
         return bytes(_autobahnsMasker(key, length).process(payload))
     mask = (key * ((length >> 2) + 1))[:length]
     return (int.from_bytes(payload, "big") ^ int.from_bytes(mask, "big")).to_bytes(length, "big")
+
+
+class MaskedFrames:
+    """Makes the frames of a client, each masked with a key of its own."""
+
+    __slots__ = ("_entropy", "_keys")
+
+    def __init__(self, entropy: Callable[[int], bytes]) -> None:
+        """
+        @param entropy: Gives as many random octets as it is asked for.
+        """
+        self._entropy = entropy
+        # Those that are drawn and not used.
+        self._keys = b""
+
+    def make(self, first: int, payload: bytes) -> bytes:
+        """
+        Make a frame.
+
+        @param first: Its first octet.
+        @param payload: What it holds.
+        """
+        keys = self._keys
+        if not keys:
+            # RFC 6455 section 10.3: "The masking key [...] MUST be unpredictable".  A draw is a system call.
+            keys = self._entropy(4 * _KEYS)
+        key, self._keys = keys[:4], keys[4:]
+        return frameHeader(first, len(payload), masked=True) + key + applyMask(payload, key)
 
 
 def isBeginOfWhole(data: bytes, limit: int) -> bool:

@@ -5,7 +5,7 @@ L{SessionCore}: what runs a session: its state machine, its dialogs, and what co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.python.failure import Failure
@@ -18,13 +18,13 @@ from sipws.session.modification import Modification
 from sipws.session.outcome import Outcome
 from sipws.session.refresher import Refresher
 from sipws.session.repair import Repair
-from sipws.session.values import Cause, Description, Termination
+from sipws.session.values import Cause, Description, Past, Termination
 
 if TYPE_CHECKING:
     from sipws.dialog import Dialog, IUsages
     from sipws.errors import SIPError
     from sipws.interfaces import ISessionDescriptionHandler
-    from sipws.message import IncomingRequest, IncomingResponse, OutgoingRequest
+    from sipws.message import IncomingRequest, IncomingResponse
     from sipws.session.leg import Leg
     from sipws.session.offers import Offer
 
@@ -42,14 +42,6 @@ _ENDING = frozenset({State.TERMINATING, State.TERMINATED, State.LEAVING, State.C
 
 #: The methods of requests that each branch of an INVITE that forks may send, before one of them accepts.
 _ANY_BRANCH = frozenset({"UPDATE"})
-
-
-class Past(NamedTuple):
-    """What is left of an invitation when the session is over."""
-
-    request: OutgoingRequest | IncomingRequest
-    localDescription: Description | None
-    remoteDescription: Description | None
 
 
 class SessionCore(Emitter):
@@ -299,10 +291,6 @@ class SessionCore(Emitter):
     def legOf(self, dialog: Dialog) -> Leg | None:
         """Give the leg of a dialog; C{None}: it is none of ours."""
         return next((leg for leg in self.legs if leg.dialog is dialog), None)
-
-    def legTagged(self, remoteTag: str | None) -> Leg | None:
-        """Give the leg with a branch of our INVITE, by the peer's tag."""
-        return next((leg for leg in self.legs if leg.dialog.id.remoteTag == remoteTag), None)
 
     def put(self, offer: Offer) -> None:
         """Have an offer be answered: by the handler, by who listens, or as things are."""

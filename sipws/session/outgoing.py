@@ -343,7 +343,8 @@ class Outgoing:
 
     def adopt(self, response: IncomingResponse) -> Leg | None:
         """Give the leg of the 2xx: the session goes on in it."""
-        return self._session.legTagged(response.toTag)
+        legs = self._session.legs
+        return next((leg for leg in legs if leg.dialog.id.remoteTag == response.toTag), None)
 
     def sendAck(self) -> None:
         """Acknowledge the 2xx, and take nothing of what it may offer."""

@@ -5,16 +5,16 @@ What a session consists of, and ends with, as values.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import attrs
 
 from sipws.message import OutgoingRequest
 
 if TYPE_CHECKING:
-    from sipws.message import IncomingMessage, IncomingResponse
+    from sipws.message import IncomingMessage, IncomingRequest, IncomingResponse
 
-__all__ = ["SDP", "Cause", "Description", "Termination", "checkHeaders", "descriptionOf"]
+__all__ = ["SDP", "Cause", "Description", "Past", "Termination", "checkHeaders", "descriptionOf"]
 
 #: The type of most session descriptions (RFC 4566).
 SDP: Final = "application/sdp"
@@ -109,6 +109,14 @@ class Termination:
         """The peer's response that ended it; C{None}: none did."""
         message = self.message
         return message if message is not None and hasattr(message, "statusCode") else None  # type: ignore[return-value]
+
+
+class Past(NamedTuple):
+    """What is left of an invitation when its session is over."""
+
+    request: OutgoingRequest | IncomingRequest
+    localDescription: Description | None
+    remoteDescription: Description | None
 
 
 def descriptionOf(message: IncomingMessage) -> Description | None:

@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from sipws._version import __version__
 from sipws.errors import ConnectionFailed, HandshakeRefused, SIPError, TransportError
-from sipws.framing import BINARY, TEXT, applyMask, frameHeader, isBeginOfWhole, isUTF8, opcodeFor
+from sipws.framing import BINARY, TEXT, MaskedFrames, isBeginOfWhole, isUTF8, opcodeFor
 from sipws.transport.backlog import Backlog
 from sipws.transport.http import END_OF_HEAD, MAX_HEAD, printable
 from sipws.transport.keepalive import KeepAlive
@@ -50,9 +50,6 @@ _FINAL, _CLOSE = 0x80, 0x08
 
 #: The longest answer to the HTTP upgrade that is taken, in octets; HTTP servers take a request as long.
 MAX_HANDSHAKE = MAX_HEAD
-
-#: How many octets for masking keys are drawn at a time.
-_KEYS = 64
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: ([^\r\n]*))?")
 
@@ -86,8 +83,6 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
     backlog: Backlog | None = None
     readingPaused = False
     _isConsuming = False
-    # Random octets for masking keys.
-    _keys = b""
     # How long the interim answers to the upgrade were, in octets.
     _interim = 0
 
@@ -96,6 +91,7 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
     def connectionMade(self) -> None:
         """TCP is up: begin the HTTP upgrade."""
         self.maxFramePayloadSize = self.maxMessagePayloadSize = self.factory.options.maxMessageSize
+        self._frame = MaskedFrames(self.factory.options.entropy).make
         self.factory.timings.connected()
         super().connectionMade()
 
@@ -465,15 +461,6 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
             self.backlog.add(self._frame(_FINAL | opcode, payload))
         else:
             self.sendUrgent(_FINAL | opcode, payload)
-
-    def _frame(self, first: int, payload: bytes) -> bytes:
-        key, self._keys = self._keys[:4], self._keys[4:]
-        if not key:
-            # RFC 6455 section 10.3: "The masking key [...] MUST be unpredictable"; several at a time, as
-            # each draw is a system call.
-            drawn = self.factory.options.entropy(_KEYS)
-            key, self._keys = drawn[:4], drawn[4:]
-        return frameHeader(first, len(payload), masked=True) + key + applyMask(payload, key)
 
     def pauseProducing(self) -> None:
         """The server does not read, and the transport's own buffer is full (C{IPushProducer})."""
