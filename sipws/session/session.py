@@ -111,7 +111,7 @@ class Session(Referring, Holding):
             return fail(WrongMoment("a provisional response", self.state))
         incoming: Incoming = self.invitation
         return incoming.progress(
-            statusCode, reasonPhrase, headers, Description.of(body, contentType), reliable
+            statusCode, reasonPhrase, [*headers], Description.of(body, contentType), reliable
         )
 
     def accept(
@@ -130,7 +130,7 @@ class Session(Referring, Holding):
         if self.state != State.RINGING:
             return fail(WrongMoment("to accept", self.state))
         incoming: Incoming = self.invitation
-        return incoming.accept(Description.of(body, contentType), headers)
+        return incoming.accept(Description.of(body, contentType), [*headers])
 
     def reject(
         self,

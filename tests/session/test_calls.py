@@ -571,6 +571,16 @@ class TestWhatCannotBeSaid:
         assert pair.pump() == ["> BYE", "< 200 BYE"]
         pair.finish()
 
+    def test_headersMayBeReadOnce(self) -> None:
+        lone = Lone()
+        lone.receive(body=OFFER)
+        session = lone.party.session
+        session.progress(headers=iter([("X-A", "1")]))
+        outcome(session.accept(ANSWER, headers=iter([("X-A", "2")])))
+        assert [response.getHeader("X-A") for response in lone.transport.takeAll()] == ["1", "2"]
+        lone.within("ACK", 1)
+        lone.finish()
+
     @pytest.mark.parametrize("end", ["cancel", "terminate"])
     def test_inACancel(self, end: str) -> None:
         pair = Pair()
