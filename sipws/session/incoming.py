@@ -22,7 +22,7 @@ from sipws.session.offers import Offer
 from sipws.session.reliable import ReliableResponses
 from sipws.session.repeating import Repeating
 from sipws.session.tags import RELIABLE, requires, supports, withSupported
-from sipws.session.values import Cause, Description, Termination, descriptionOf
+from sipws.session.values import Cause, Description, Termination, checkContact, descriptionOf
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -453,7 +453,9 @@ class Incoming:
         """Refuse what cannot be sent before anything changes."""
         given = [*headers]
         if given or reasonPhrase is not None:
-            OutgoingResponse(self.request, statusCode, reasonPhrase, given)
+            response = OutgoingResponse(self.request, statusCode, reasonPhrase, given)
+            if statusCode < 300:
+                checkContact(response, self.request)
 
     def _respond(
         self,

@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import attrs
 
-from sipws.message import OutgoingRequest
+from sipws.dialog.dialog import asksForSIPS
+from sipws.errors import ParseError
+from sipws.message import Contact, OutgoingRequest
 
 if TYPE_CHECKING:
-    from sipws.message import IncomingMessage, IncomingRequest, IncomingResponse
+    from sipws.message import IncomingMessage, IncomingRequest, IncomingResponse, OutgoingResponse
 
-__all__ = ["SDP", "Cause", "Description", "Past", "Termination", "checkHeaders", "descriptionOf"]
+__all__ = [
+    "SDP",
+    "Cause",
+    "Description",
+    "Past",
+    "Termination",
+    "checkContact",
+    "checkHeaders",
+    "descriptionOf",
+]
 
 #: The type of most session descriptions (RFC 4566).
 SDP: Final = "application/sdp"
@@ -143,6 +154,27 @@ def checkHeaders(headers: Iterable[tuple[str, object]]) -> list[tuple[str, objec
     if given:
         OutgoingRequest("INVITE", "sip:invalid", given)
     return given
+
+
+def checkContact(response: OutgoingResponse, invite: IncomingRequest) -> None:
+    """
+    Refuse a Contact that no dialog can have (RFC 3261 section 12.1.1), before anything comes of it.
+
+    @param response: A response that may have one.
+    @param invite: What it answers.
+    @raise ValueError: It is none for the dialog.
+    """
+    contact = response.getHeader("Contact")
+    if contact is None:
+        return
+    scheme = Contact.parse(contact).uri.scheme
+    try:
+        wanted = ("sips",) if asksForSIPS(invite) else ("sip", "sips")
+    except ParseError:
+        # It can make no dialog, whatever the Contact.
+        return
+    if scheme not in wanted:
+        raise ValueError(f"Contact: not a {wanted[0]} URI: {contact}")
 
 
 def _mayDescribe(contentType: str) -> bool:

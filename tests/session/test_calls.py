@@ -581,6 +581,20 @@ class TestWhatCannotBeSaid:
         lone.within("ACK", 1)
         lone.finish()
 
+    @pytest.mark.parametrize("contact", ["<mailto:a@example.com>", "<sip:", "*"])
+    def test_inA2xx(self, contact: str) -> None:
+        lone = Lone()
+        lone.receive(body=OFFER)
+        session = lone.party.session
+        for answer in (session.progress, session.accept):
+            with pytest.raises(ValueError, match="."):
+                answer(headers=[("Contact", contact)])
+        assert (lone.sent(), session.state) == ([], State.RINGING)
+        session.progress(headers=[("Contact", "<sip:a@example.com>;x")])
+        assert lone.take().getHeader("Contact") == "<sip:a@example.com>;x"
+        session.reject(302, contacts=["mailto:a@example.com"])
+        lone.finish()
+
     @pytest.mark.parametrize("end", ["cancel", "terminate"])
     def test_inACancel(self, end: str) -> None:
         pair = Pair()
