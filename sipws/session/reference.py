@@ -148,7 +148,12 @@ class Reference:
         @raise ValueError: The INVITE cannot be as it is given.
         """
         session = self._invite(Description.of(body, contentType), headers, handler, noAnswerTimeout)
-        self.accept()
+        try:
+            self.accept()
+        except WrongMoment:
+            # Nobody has the session who could end it.
+            session.terminate()
+            raise
         session.on("progress", self._progressed)
         session.on("accepted", self._accepted)
         session.on("failed", self._failed)

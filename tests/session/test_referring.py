@@ -213,6 +213,23 @@ class TestOutsideOfCalls:
         assert lone.sent() == ["400 REFER"]
         lone.finish()
 
+    def test_oneThatCannotBeAcceptedLeavesNoCall(self) -> None:
+        lone = Lone()
+        references: list[Any] = []
+        lone.party.ua.on("refer", references.append)
+        # Without a Contact there is no dialog to tell anything in.
+        lone.transport.receive(incoming("REFER", "sip:alice@example.com", REFER_TO))
+        with pytest.raises(WrongMoment):
+            references[0].follow(OFFER)
+        invite, refusal = lone.transport.takeAll()
+        assert refusal.statusCode == 400
+        lone.answer(invite, 180)
+        cancel = lone.take()
+        assert cancel.method == "CANCEL"
+        lone.answer(cancel, 200)
+        lone.answer(invite, 487)
+        lone.finish()
+
     def test_aDeclinedOneLeavesNothing(self) -> None:
         lone = Lone()
         lone.party.ua.on("refer", lambda reference: reference.reject())
