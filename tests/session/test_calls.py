@@ -587,7 +587,7 @@ class TestWhatCannotBeSaid:
         lone.receive(body=OFFER)
         session = lone.party.session
         for answer in (session.progress, session.accept):
-            with pytest.raises(ValueError, match="."):
+            with pytest.raises(ValueError, match=r"Contact|expected|URI"):
                 answer(headers=[("Contact", contact)])
         assert (lone.sent(), session.state) == ([], State.RINGING)
         session.progress(headers=[("Contact", "<sip:a@example.com>;x")])
