@@ -100,10 +100,12 @@ class Incoming:
     def stop(self) -> None:
         """The session is over: no timer is left."""
         self._refusePrack()
-        if self._reliable is not None:
-            self._reliable.stop()
-        if self._repeating is not None:
-            self._repeating.stop()
+        reliable, self._reliable = self._reliable, None
+        if reliable is not None:
+            reliable.stop()
+        repeating, self._repeating = self._repeating, None
+        if repeating is not None:
+            repeating.stop()
         self._stopWaiting()
 
     def _stopWaiting(self) -> None:
