@@ -229,6 +229,8 @@ class InviteClientTransaction(ClientTransaction):
     def _leave(self) -> None:
         super()._leave()
         self.transactions.answered -= self._isAnswered
+        # Nothing comes any more; and who would be called may hold this.
+        self._onAccepted = None
 
     def _responseToTU(self, response: IncomingResponse) -> None:
         if not self._isAnswered and 200 <= response.statusCode < 300:

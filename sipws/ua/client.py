@@ -289,6 +289,8 @@ class Exchange:
             self.counters.responses += 1
         if status < 300 and self.request.method == "INVITE" and self._onAccepted is None:
             self._acknowledge(response)
+        # Who is called back holds this, too: they would keep one another.
+        self._onProvisional = self._onAccepted = None
         return response
 
     def _learn(self, response: IncomingResponse) -> bool:
