@@ -353,10 +353,13 @@ class Incoming:
         """Whether a reliable provisional response of ours waits for its PRACK."""
         return self._reliable is not None and self._reliable.isWaiting
 
-    def _acceptPending(self, pending: object) -> None:
+    def _acceptPending(self, pending: tuple[Description | None, list[tuple[str, object]]]) -> None:
         self._pending = self._proceeding = None
         self._isAccepting = False
-        self._session.follow(Event.SUCCESS, pending)
+        description, headers = pending
+        # What was sent before it may have answered already.
+        wanted = description if self._negotiation.wantsOurs else None
+        self._session.follow(Event.SUCCESS, (wanted, headers))
 
     def _checkedAnswer(self, description: Description | None) -> Description | None:
         """Give the description for the 2xx."""

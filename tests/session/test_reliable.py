@@ -152,6 +152,24 @@ class TestWhoIsCalled:
         lone.within("ACK", 1)
         lone.finish()
 
+    def test_the2xxHasNoOtherAnswerThanOneThatLeftBefore(self) -> None:
+        lone = ring(SUPPORTED)
+        session = lone.party.session
+        session.progress(180, reliable=True)
+        session.progress(183, body=ANSWER)
+        outcome(session.accept("another"))
+        for cseq in (2, 3):
+            prack(lone, lone.take(), cseq)
+            assert lone.take().statusCode == 200
+            lone.clock.advance(0)
+        accepted = lone.take()
+        assert (accepted.statusCode, accepted.body) == (200, b"")
+        lone.within("ACK", 1)
+        outcome(session.reinvite("new offer"))
+        lone.answer(lone.take(), 200, body="new answer")
+        assert lone.sent() == ["ACK"]
+        lone.finish()
+
     def test_whoWaitedForThePrackFindsItsAnswer(self) -> None:
         lone = ring(SUPPORTED, body="")
         session = lone.party.session
