@@ -4,6 +4,7 @@ L{Outgoing}: our INVITE, and what comes of it (RFC 3261 section 13.2).
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import attrs
@@ -59,8 +60,14 @@ class Invitation:
     headers: tuple[tuple[str, object], ...] = ()
     description: Description | None = None
     deadline: float | None = None
-    noAnswerTimeout: float | None = None
+    noAnswerTimeout: float | None = attrs.field(default=None)
     followRedirects: int = 0
+
+    @noAnswerTimeout.validator
+    def _checkTimeout(self, _: object, value: float | None) -> None:
+        # Told before the INVITE leaves; not a number compares as false with everything.
+        if value is not None and not 0 <= value < math.inf:
+            raise ValueError(f"noAnswerTimeout: no number of seconds, 0 or more: {value!r}")
 
 
 class Outgoing:

@@ -571,6 +571,14 @@ class TestWhatCannotBeSaid:
         assert pair.pump() == ["> BYE", "< 200 BYE"]
         pair.finish()
 
+    @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
+    def test_noTimeToWaitFor(self, seconds: float) -> None:
+        lone = Lone()
+        with pytest.raises(ValueError, match="noAnswerTimeout"):
+            lone.party.call(noAnswerTimeout=seconds)
+        assert lone.sent() == []
+        lone.finish()
+
     def test_headersMayBeReadOnce(self) -> None:
         lone = Lone()
         lone.receive(body=OFFER)
