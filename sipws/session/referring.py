@@ -129,6 +129,9 @@ class Referring(Informing):
 
         @param other: The other, which was accepted.
         """
+        if self.ending is not None:
+            # It has come to its end while the other rang.
+            return
         self.emit("replaced", other)
         # "it accepts the new INVITE by sending a 200-class response, and shuts down the replaced dialog
         # by sending a BYE"; an early one of ours "by sending a CANCEL".

@@ -378,6 +378,20 @@ class TestReplaces:
         lone.within("ACK", 1)
         lone.finish()
 
+    def test_whatEndsMeanwhileIsNotReplaced(self) -> None:
+        lone, old = called()
+        told: list[Any] = []
+        old.on("replaced", told.append)
+        self.ring(lone, self.replacing(old))
+        new = lone.party.session
+        old.bye()
+        lone.answer(lone.take(), 200)
+        new.accept(ANSWER)
+        assert lone.sent() == ["200 INVITE"]
+        assert told == []
+        lone.within("ACK", 1)
+        lone.finish()
+
     def test_byOptionNothingIs(self) -> None:
         lone, old = called(replaces="none")
         self.ring(lone, self.replacing(old))
