@@ -262,6 +262,7 @@ class Change:
             # The peer's own change is under way: wait for it to be over.
             self._waitAndSee(response)
         else:
+            self._description = self._session.offerAgain(self._description)
             try:
                 self._transmit()
             except ValueError:

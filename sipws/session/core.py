@@ -308,6 +308,10 @@ class SessionCore(Emitter):
         """Answer an offer that nobody listens for, with what we have."""
         offer.accept(local.body, local.contentType)
 
+    def offerAgain(self, offer: Description | None) -> Description | None:
+        """Give the offer of a re-INVITE or UPDATE that is sent again, after others may have been answered."""
+        return offer
+
     def refreshed(self, request: IncomingRequest) -> list[tuple[str, object]]:
         """Agree to what a re-INVITE or UPDATE refreshes; give what goes into its 2xx."""
         headers = self.refresher.answer(request)

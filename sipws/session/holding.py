@@ -11,7 +11,7 @@ from typing import Final
 
 from sipws.session.values import SDP, Description
 
-__all__ = ["answering", "directions", "heldDirections", "isHeld", "isSDP", "withDirections"]
+__all__ = ["answering", "directions", "heldDirections", "isHeld", "isSDP", "newer", "withDirections"]
 
 INACTIVE: Final = "inactive"
 RECVONLY: Final = "recvonly"
@@ -101,6 +101,21 @@ def answering(body: bytes, offer: bytes, would: Sequence[str]) -> bytes:
     return withDirections(body, wanted)
 
 
+def newer(body: bytes, last: bytes) -> bytes:
+    """
+    Give an SDP of ours a version that goes with what has left since it was made.
+
+    @param body: It.
+    @param last: The last one that has left.
+    @return: It, in the version after that, where it is another one, and not of a later version already.
+    """
+    version, taken = _versionOf(body), _versionOf(last)
+    if body == last or version is None or taken is None or version > taken:
+        return body
+    head, *media = _sections(body)
+    return _join([_inVersion(head, taken + 1), *media], body)
+
+
 def isHeld(body: bytes) -> bool:
     """
     Say whether an SDP of the peer's puts us on hold: no stream of it wants
@@ -164,6 +179,15 @@ def _turned(section: list[str], direction: str) -> list[str]:
 def _nextVersion(head: list[str]) -> list[str]:
     # Section 8: "the version in the origin field MUST increment by one from the previous SDP."
     return [_ORIGIN.sub(lambda match: f"{match[1]}{int(match[2]) + 1}{match[3]}", line) for line in head]
+
+
+def _inVersion(head: list[str], version: int) -> list[str]:
+    return [_ORIGIN.sub(lambda match: f"{match[1]}{version}{match[3]}", line) for line in head]
+
+
+def _versionOf(body: bytes) -> int | None:
+    matches = [match for match in map(_ORIGIN.match, _sections(body)[0]) if match is not None]
+    return int(matches[0][2]) if matches else None
 
 
 def _join(sections: list[list[str]], body: bytes) -> bytes:

@@ -11,7 +11,15 @@ from twisted.python.failure import Failure
 
 from sipws.errors import WrongMoment
 from sipws.session.core import SessionCore
-from sipws.session.holding import answering, directions, heldDirections, isHeld, isSDP, withDirections
+from sipws.session.holding import (
+    answering,
+    directions,
+    heldDirections,
+    isHeld,
+    isSDP,
+    newer,
+    withDirections,
+)
 from sipws.session.machine import State
 from sipws.session.values import Description
 
@@ -92,6 +100,14 @@ class Holding(SessionCore):
     def forgetDirections(self) -> None:
         """A description of our user's own is to leave: it says what it wants."""
         self._directions = None
+
+    def offerAgain(self, offer: Description | None) -> Description | None:
+        """See L{SessionCore}."""
+        local = self.localDescription
+        # What a user has made is the user's own.
+        if self._directions is None or offer is None or local is None:
+            return offer
+        return Description(newer(offer.body, local.body), offer.contentType)
 
     # The peer.
 

@@ -51,6 +51,25 @@ class TestHold:
         assert (call.caller.isOnHold, call.callee.isHeld) == (False, False)
         call.pair.finish()
 
+    def test_byBothAtOnce(self) -> None:
+        call = Call(answer=sdp("sendrecv").replace(b"o=alice 28", b"o=bob 29"))
+        got = [*map(outcome, (call.caller.hold(), call.callee.hold()))]
+        assert "> 491 INVITE" in call.pair.pump()
+        sent: set[bytes] = set()
+
+        def note(message: Any) -> bool:
+            sent.add(message.body)
+            return False
+
+        call.pair.drop = note
+        call.pair.wait(5)
+        assert [each[0].statusCode for each in got] == [200, 200]
+        assert sorted(call.directions()) == ["inactive", "sendonly"]
+        # RFC 3264 section 8: an SDP that is another one is of another version.
+        versions = [(*body.split(b" ")[1:3],) for body in sent if body]
+        assert len(versions) == len(set(versions)) == 4
+        call.pair.finish()
+
     def test_byBoth(self) -> None:
         call = Call()
         call.do(call.caller.hold())
