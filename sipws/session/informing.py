@@ -45,7 +45,8 @@ class Informing(SessionCore):
         @raise ValueError: The request cannot be as it is given.
         """
         leg = self.leg
-        if leg is None or self.state in (State.TERMINATING, State.TERMINATED):
+        # An early dialog may not say yet where its requests go.
+        if leg is None or not leg.dialog.live.isLed or self.state in (State.TERMINATING, State.TERMINATED):
             return fail(WrongMoment(method, self.state))
         sending = self.usages.sendWithin(leg.dialog, method, headers, body, contentType)
         return self.watch(sending.result)

@@ -123,7 +123,7 @@ class Modification:
         session, leg = self._session, self._session.leg
         wanted = "a re-INVITE" if method == "INVITE" else "an UPDATE"
         mayBe = {State.CONFIRMED} if method == "INVITE" else {State.EARLY, State.RINGING, *_THERE}
-        if leg is None or session.state not in mayBe:
+        if leg is None or not leg.dialog.live.isLed or session.state not in mayBe:
             return WrongMoment(wanted, session.state)
         # RFC 3261 section 14.1: "a UAC MUST NOT initiate a new INVITE transaction within a dialog
         # while another INVITE transaction is in progress in either direction."

@@ -87,7 +87,7 @@ class Referring(Informing):
         @raise ValueError: The REFER cannot be as it is given.
         """
         leg = self.leg
-        if leg is None or self.state not in _REFERABLE:
+        if leg is None or not leg.dialog.live.isLed or self.state not in _REFERABLE:
             raise WrongMoment("REFER", self.state)
         address = addressOf(target, method)
         given = withReferredBy(headers, leg.dialog.state.localAddress.uri)

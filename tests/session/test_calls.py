@@ -521,6 +521,20 @@ class TestWrongMoments:
         for deferred in (caller.bye(), caller.sendRequest("INFO"), caller.update()):
             assert isinstance(outcome(deferred)[0], WrongMoment)
 
+    def test_whereThePeerHasNotSaidWhereItIs(self) -> None:
+        lone = Lone()
+        caller = lone.party.call()
+        invite = lone.take()
+        lone.answer(invite, 180, ("Contact", ""))
+        for deferred in (caller.sendRequest("MESSAGE"), caller.info("x", "text/plain"), caller.update()):
+            assert isinstance(outcome(deferred)[0], WrongMoment)
+        with pytest.raises(WrongMoment):
+            caller.refer("sip:carol@example.com")
+        lone.answer(invite, 200, body=ANSWER)
+        outcome(caller.update())
+        assert lone.sent() == ["ACK", "UPDATE"]
+        lone.finish()
+
     @pytest.mark.parametrize("statusCode", [200, 100, 99])
     def test_noProvisionalResponseIsNone(self, statusCode: int) -> None:
         lone = Lone()
