@@ -85,6 +85,7 @@ class Dialog:
         *,
         secure: bool = False,
         onEnd: Callable[[Dialog], object] | None = None,
+        dialogID: DialogID | None = None,
     ) -> Dialog:
         """
         Make the dialog that a response to a request of ours establishes (RFC 3261 section 12.1.2).
@@ -93,6 +94,7 @@ class Dialog:
         @param contact: The Contact header of our request.
         @param secure: Whether our request went to a SIPS URI over TLS.
         @param onEnd: Called with the dialog when it is terminated.
+        @param dialogID: Its identifier, where that is known already.
         @raise ParseError: A header that it is made from is malformed, or missing.
         @raise ValueError: The response establishes none, or the Contact is none for it.
         """
@@ -101,7 +103,7 @@ class Dialog:
         if response.statusCode >= 200 and not response.hasHeader("Contact"):
             raise ParseError("is missing", header="Contact")
         live = Live(
-            DialogID.ofResponse(response),
+            DialogID.ofResponse(response) if dialogID is None else dialogID,
             _address(response, "From"),
             _address(response, "To"),
             contact,

@@ -126,7 +126,9 @@ class Dialogs:
             self._index(dialog)
         elif self._establishes(response):
             self._checkLimit()
-            dialog = self._add(Dialog.ofResponse(response, contact, secure=secure, onEnd=self._remove))
+            dialog = self._add(
+                Dialog.ofResponse(response, contact, secure=secure, onEnd=self._remove, dialogID=dialogID)
+            )
         return dialog if dialogID in self._byID else None
 
     def _establishes(self, response: IncomingResponse) -> bool:

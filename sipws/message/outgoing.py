@@ -8,6 +8,7 @@ over is refused: it would end a header and begin another.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any, Self, TypeVar
 
 from sipws.message.grammar import TOKEN, compiled
@@ -31,6 +32,9 @@ __all__ = [
 _TOKEN = compiled(TOKEN)
 #: Methods whose requests make dialogs (RFC 3261 section 12.1, RFC 6665 section 4.1, RFC 3515 section 2.4.4).
 _DIALOG_METHODS = frozenset(("INVITE", "SUBSCRIBE", "REFER"))
+#: Methods that are known to be tokens.
+_USUAL_METHODS = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "MESSAGE", "OPTIONS", "REGISTER"))
+_VALUE_OF = itemgetter(1)
 _FIRST_STATUS, _LAST_STATUS = 100, 699
 
 _Value = TypeVar("_Value")
@@ -151,37 +155,44 @@ class OutgoingMessage:
     @property
     def callID(self) -> str:
         """The Call-ID; C{""} where there is none."""
-        return self._derive("Call-ID", str, "")
+        known = self._derived
+        callID: str = known["Call-ID"] if "Call-ID" in known else self._derive("Call-ID", str, "")
+        return callID
 
     @property
     def cseq(self) -> int:
         """The number of CSeq; 0 where there is none."""
-        return self._derive("CSeq", _numberOf, 0)
+        known = self._derived
+        number: int = known["CSeq"] if "CSeq" in known else self._derive("CSeq", _numberOf, 0)
+        return number
 
     @property
     def fromTag(self) -> str | None:
         """The tag of From; C{None} where there is none."""
-        return self._derive("From", readTag, None)
+        tag: str | None = self._derive("From", readTag, None)
+        return tag
 
     @property
     def toTag(self) -> str | None:
         """The tag of To; C{None} where there is none."""
-        return self._derive("To", readTag, None)
+        tag: str | None = self._derive("To", readTag, None)
+        return tag
 
     @property
     def viaBranch(self) -> str | None:
         """The branch of the top Via; C{None} where there is none."""
-        return self._derive("Via", _branchOf, None)
+        known = self._derived
+        branch: str | None = known["Via"] if "Via" in known else self._derive("Via", _branchOf, None)
+        return branch
 
-    def _derive(self, name: str, read: Callable[[str], _Value], missing: _Value) -> _Value:
+    def _derive(self, name: str, read: Callable[[str], _Value], missing: _Value) -> Any:
         derived = self._derived
         if name not in derived:
             value = next((value for each, value in self._headers if each == name), None)
             if value is None or "," in value:
                 value = self.getHeader(name)
             derived[name] = missing if value is None else read(value)
-        value_: _Value = derived[name]
-        return value_
+        return derived[name]
 
     def _startLine(self) -> str:
         raise NotImplementedError
@@ -378,7 +389,7 @@ def checkMethod(method: str) -> None:
 
     @raise ValueError: It is no token.
     """
-    if _TOKEN.fullmatch(method) is None:
+    if method not in _USUAL_METHODS and _TOKEN.fullmatch(method) is None:
         raise ValueError(f"method: no token: {method!r}")
 
 
@@ -388,8 +399,9 @@ def checkValues(pairs: list[tuple[str, str]]) -> None:
 
     @raise ValueError: CR, LF or NUL is in one, or what UTF-8 cannot say.
     """
-    everything = "".join([value for _, value in pairs])
-    if "\r" in everything or "\n" in everything or "\0" in everything or not _isUTF8(everything):
+    everything = "".join(map(_VALUE_OF, pairs))
+    isPlain = everything.isascii() or _isUTF8(everything)
+    if not isPlain or "\r" in everything or "\n" in everything or "\0" in everything:
         for name, value in pairs:
             _check(name, value)
 

@@ -67,7 +67,7 @@ class Branches:
 
     def end(
         self,
-        request: OutgoingRequest,
+        answered: tuple[int, tuple[tuple[str, str], ...]],
         origin: Origin,
         known: Collection[DialogID],
         hasOffered: bool,
@@ -75,12 +75,12 @@ class Branches:
         """
         The session is over: from now on each 2xx of a branch that is new is ended.
 
-        @param request: The INVITE as it was sent last.
+        @param answered: The number and the credentials of the INVITE as it was sent last.
         @param origin: What its dialogs have of it.
         @param known: The dialogs that have been ended, or were.
         @param hasOffered: Whether there was an offer in it.
         """
-        self._cseq, self._credentials = request.cseq, credentialsOf(request)
+        self._cseq, self._credentials = answered
         self._contact, self._isToSIPS = origin
         self._hasOffered = hasOffered
         self._known = tuple([dialogID.remoteTag for dialogID in known])

@@ -290,7 +290,10 @@ class SessionCore(Emitter):
 
     def legOf(self, dialog: Dialog) -> Leg | None:
         """Give the leg of a dialog; C{None}: it is none of ours."""
-        return next((leg for leg in self.legs if leg.dialog is dialog), None)
+        for leg in self.legs:
+            if leg.dialog is dialog:
+                return leg
+        return None
 
     def put(self, offer: Offer) -> None:
         """Have an offer be answered: by the handler, by who listens, or as things are."""

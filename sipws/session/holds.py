@@ -133,7 +133,7 @@ class Holding(SessionCore):
             self._noteHold()
 
     def _noteHold(self) -> None:
-        remote = self.remoteDescription
+        remote = None if self.leg is None else self.leg.remote
         held = remote is not None and isSDP(remote) and isHeld(remote.body)
         if held != self.isHeld:
             self.isHeld = held

@@ -50,8 +50,9 @@ class Outcome(Generic[T]):
         """
         if not self.isKnown:
             self._value, self.isKnown = value if keep else None, True
-            for waiter in self._take():
-                waiter.callback(value)
+            if self._waiting is not None:
+                for waiter in self._take():
+                    waiter.callback(value)
 
     def fail(self, error: Exception) -> None:
         """It will not come about."""

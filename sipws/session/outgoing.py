@@ -95,6 +95,7 @@ class Outgoing:
         self._targets: TargetSet | None = None
         # The ACK that was sent, and is sent again with each repetition of the 2xx; the forks that
         # were ended; and the timers.
+        self._answered: tuple[int, tuple[tuple[str, str], ...]] | None = None
         self._acknowledged: tuple[Dialog, Description | None] | None = None
         self._known: set[DialogID] = set()
         self._branches = Branches(usages, self._further)
@@ -184,7 +185,9 @@ class Outgoing:
         """The session is over: no timer of its own is left, but for the one that ends its other branches."""
         # The transaction stays for 64*T1 more: not with all of this.
         self._request, self._sending = self.request, None
-        self._branches.end(self._request, self._origin, self._known, self._invitation.description is not None)
+        self._branches.end(
+            self._answering(), self._origin, self._known, self._invitation.description is not None
+        )
         self._pracks = None
         self._stopWaiting()
         self._endBranches()
@@ -350,8 +353,10 @@ class Outgoing:
 
     def adopt(self, response: IncomingResponse) -> Leg | None:
         """Give the leg of the 2xx: the session goes on in it."""
-        legs = self._session.legs
-        return next((leg for leg in legs if leg.dialog.id.remoteTag == response.toTag), None)
+        for leg in self._session.legs:
+            if leg.dialog.id.remoteTag == response.toTag:
+                return leg
+        return None
 
     def sendAck(self) -> None:
         """Acknowledge the 2xx, and take nothing of what it may offer."""
@@ -375,10 +380,17 @@ class Outgoing:
             return
         dialog, answer = self._acknowledged
         try:
-            request = self.request
-            acknowledge(self._usages, dialog, request.cseq, credentialsOf(request), answer)
+            cseq, credentials = self._answering()
+            acknowledge(self._usages, dialog, cseq, credentials, answer)
         except ValueError as error:
             _log.warn("no ACK: {error}", error=error)
+
+    def _answering(self) -> tuple[int, tuple[tuple[str, str], ...]]:
+        """Give what each ACK has of the INVITE that was answered: the number, and the credentials."""
+        request = self.request
+        if self._answered is None or self._answered[0] != request.cseq:
+            self._answered = (request.cseq, credentialsOf(request))
+        return self._answered
 
     # More than one 2xx.
 
@@ -399,8 +411,7 @@ class Outgoing:
         self._known.add(dialogID)
         dialog = leg.dialog
         self._session.legs.remove(leg)
-        request = self.request
-        ended = dismiss(self._usages, leg, response, request.cseq, credentialsOf(request))
+        ended = dismiss(self._usages, leg, response, *self._answering())
         ended.addBoth(lambda _: self._usages.detach(dialog, self._session))
         self._session.emit("forked", response)
 

@@ -119,7 +119,8 @@ class Refresher:
     def take(self, response: IncomingResponse) -> None:
         """Take the 2xx to an INVITE or UPDATE of ours."""
         self._note(response)
-        self._agreed(agreeOnResponse(response, self._asked))
+        if self._asked is not None or self.agreement is not None or response.hasHeader("Session-Expires"):
+            self._agreed(agreeOnResponse(response, self._asked))
 
     def takeRefusal(self, response: IncomingResponse) -> bool:
         """

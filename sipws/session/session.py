@@ -238,4 +238,5 @@ class Session(Referring, Holding):
 
 def _check(reason: str | None, headers: Headers = ()) -> None:
     """Refuse what the message that ends a session cannot say, before anything comes of it."""
-    checkFurther([*([("Reason", reason)] if reason is not None else ()), *headers])
+    if reason is not None or headers:
+        checkFurther([*([("Reason", reason)] if reason is not None else ()), *headers])

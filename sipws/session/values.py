@@ -183,4 +183,4 @@ def _mayDescribe(contentType: str) -> bool:
 
 
 def _isSDP(contentType: str) -> bool:
-    return contentType.partition(";")[0].strip().lower() == SDP
+    return contentType == SDP or contentType.partition(";")[0].strip().lower() == SDP

@@ -4,7 +4,7 @@ The calls of a user agent: those that it makes, and those that come in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from sipws.errors import ParseError, WrongMoment
@@ -18,6 +18,7 @@ from sipws.session.refresher import refuseTimer
 from sipws.session.replacing import findReplaced, findTarget
 from sipws.session.tags import OPTION_TAGS, REPLACES, refuseUnable
 from sipws.ua.newcomer import Newcomer
+from sipws.ua.requests import pairsOf
 from sipws.ua.waiting import checkDeadline
 
 if TYPE_CHECKING:
@@ -75,14 +76,17 @@ class Calling:
         @raise ValueError: The INVITE cannot be as it is given.
         @raise WrongMoment: The session to be replaced has no dialog.
         """
-        pairs = [*(headers.items() if isinstance(headers, Mapping) else headers), *_replaces(replaces)]
+        pairs = pairsOf(headers)
+        if replaces is not None:
+            pairs += _replaces(replaces)
         offer = Description.of(body, contentType)
         invitation = Invitation(
             target, (*pairs,), offer, checkDeadline(deadline), noAnswerTimeout, followRedirects
         )
-        self.usages.allow(METHODS, OPTION_TAGS)
-        session = Session(self.usages, handler)
-        session.begin(Outgoing(session, self.usages, invitation))
+        usages = self.usages
+        usages.allow(METHODS, OPTION_TAGS)
+        session = Session(usages, handler)
+        session.begin(Outgoing(session, usages, invitation))
         return session
 
     def refer(
@@ -114,7 +118,7 @@ class Calling:
         usages = self.usages
         address = addressOf(referTo, method)
         asked, known = _known(target)
-        pairs = [*(headers.items() if isinstance(headers, Mapping) else headers)]
+        pairs = pairsOf(headers)
         given = [("Refer-To", address), *withReferredBy(pairs, usages.configuration.uri), *known]
         checked = checkDeadline(deadline)
         usages.allow(("NOTIFY",))
@@ -139,9 +143,7 @@ def _known(target: URI | str | Session) -> tuple[URI | str, list[tuple[str, obje
     return dialog.state.remoteTarget, [("Require", "tdialog"), ("Target-Dialog", known)]
 
 
-def _replaces(session: Session | None) -> list[tuple[str, object]]:
-    if session is None:
-        return []
+def _replaces(session: Session) -> list[tuple[str, object]]:
     if session.dialog is None:
         raise WrongMoment("to replace a session", session.state)
     # RFC 3891 section 4: it is to be refused, not to ring, by who does not know Replaces.

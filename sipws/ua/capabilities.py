@@ -52,8 +52,9 @@ class Capabilities:
 
     def _usageMethods(self) -> list[tuple[str, ...]]:
         """List the methods of requests that calls and subscriptions take, by what takes them."""
-        begun = [] if self.usages is None else [self.usages.methods]
-        return begun + [newcomer.methods for newcomer in self._welcomed()]
+        hears = self._ua.hears
+        methods = [newcomer.methods for newcomer in NEWCOMERS.values() if hears(newcomer.event)]
+        return methods if self.usages is None else [self.usages.methods, *methods]
 
     def _welcomed(self) -> list[Newcomer]:
         """List what requests may begin, as the application listens for it."""

@@ -24,7 +24,6 @@ from sipws.errors import (
 from sipws.interfaces import C
 from sipws.transaction import InviteClientTransaction, NonInviteClientTransaction
 from sipws.ua.events import loggerFor
-from sipws.ua.requests import servedTransport
 from sipws.ua.waiting import checkDeadline
 
 if TYPE_CHECKING:
@@ -226,7 +225,7 @@ class Exchange:
             return self.fail(NotConnected("there is no connection", request=request, sent=False))
         requester = self._requester
         if request.viaBranch is None:
-            requester.builder.address(request, servedTransport(transport))
+            requester.builder.address(request, transport)
         if requester.digest is not None:
             requester.digest.authorize(request)
         transactions = requester.ua.transactions
@@ -327,6 +326,6 @@ class Exchange:
         except ParseError as error:
             _log.warn("no ACK to a 2xx that cannot be read: {error}", error=error)
             return
-        requester.builder.address(ack, servedTransport(transport))
+        requester.builder.address(ack, transport)
         if not transport.send(ack):
             _log.warn("the ACK to a 2xx was not sent: the session will not last")

@@ -80,6 +80,14 @@ _SCHEME = re.compile(r"(?:sips?|tel|urn|im|pres):", re.IGNORECASE)
 _NOT_IN_USER = re.compile(r"[^A-Za-z0-9\-_.!~*'()&=+$,;?/%]")
 
 
+def pairsOf(headers: Headers) -> list[tuple[str, object]]:
+    """List headers that a caller has given."""
+    if not headers:
+        return []
+    # What is a list is no mapping, and that is seen faster.
+    return [*(headers.items() if type(headers) is not list and isinstance(headers, Mapping) else headers)]
+
+
 class IServedTransport(Protocol):
     """What a user agent's own transport has beside what L{ITransport} promises."""
 
@@ -194,7 +202,7 @@ class RequestBuilder:
             *self._fixed,
         ]
         known: dict[str, Any] = {"Via": None, "From": tag, "To": None, "Call-ID": callID, "CSeq": 1}
-        given = [*(headers.items() if isinstance(headers, Mapping) else headers)]
+        given = pairsOf(headers)
         if identity.caller and method not in _WITHOUT_IDENTITY:
             pairs += _besides(identity.caller, given)
         if method in DIALOG_METHODS:
@@ -294,14 +302,15 @@ class RequestBuilder:
             ],
         )
 
-    def address(self, request: OutgoingRequest, transport: IServedTransport) -> None:
+    def address(self, request: OutgoingRequest, way: ITransport) -> None:
         """
         Give a request the Via, with a branch of its own, and the Route that
         it leaves with.
 
         @param request: A request that has none of these.
-        @param transport: What it will be sent on.
+        @param way: What it will be sent on: one of the user agent's own.
         """
+        transport: Any = way
         # RFC 3261 section 8.1.2: a pre-existing route set may be configured; RFC 7118's examples route by
         # the connection instead, so it is off by default.  Within a dialog it is the dialog's (12.2.1.1).
         if self.preloads and request.toTag is None and not request.hasHeader("Route"):

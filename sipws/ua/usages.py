@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
     from twisted.python.failure import Failure
 
-    from sipws.config import Configuration
     from sipws.dialog import IUsage
     from sipws.interfaces import ITransport
     from sipws.message import URI, IncomingRequest, IncomingResponse, OutgoingRequest, OutgoingResponse
@@ -71,6 +70,7 @@ class Usages:
     What shares the dialogs of one user agent: an L{sipws.dialog.IUsages}.
 
     @ivar clock: What timers run on.
+    @ivar configuration: The user agent's.
     @ivar dialogs: All dialogs.
     @ivar methods: The methods of requests that usages take.
     @ivar optionTags: The option tags of extensions that they support, in lower case.
@@ -88,6 +88,7 @@ class Usages:
         "_ua",
         "_ways",
         "clock",
+        "configuration",
         "dialogs",
         "methods",
         "optionTags",
@@ -97,6 +98,7 @@ class Usages:
         self, ua: UserAgent, requester: Requester, dispatcher: Dispatcher, clock: IReactorTime
     ) -> None:
         self._ua = ua
+        self.configuration = ua.configuration
         self._requester = requester
         self._dispatcher = dispatcher
         self.clock = clock
@@ -114,11 +116,6 @@ class Usages:
         self._expectations = Expectations()
         # Whether the members have been told to come to their end.
         self._isStopping = False
-
-    @property
-    def configuration(self) -> Configuration:
-        """The user agent's."""
-        return self._ua.configuration
 
     @property
     def random(self) -> Randomness:
@@ -267,7 +264,7 @@ class Usages:
         way = self._way(dialog)
         if way is None:
             return False
-        builder.address(ack, servedTransport(way))
+        builder.address(ack, way)
         return way.send(ack)
 
     def note(self, dialog: Dialog, transport: ITransport | None) -> None:
