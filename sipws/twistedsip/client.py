@@ -158,6 +158,7 @@ class WebSocketPort(DatagramPort):
 
     def write(self, packet: bytes, addr: tuple[str, int] | None = None) -> None:
         """Send a datagram to the server.  Never raises."""
+        self._hasWritten = True
         transport: Any = self.transport
         try:
             message, octets = fromDatagram(packet, "WS" if transport is None else transport.viaTransport)

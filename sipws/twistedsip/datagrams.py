@@ -4,6 +4,7 @@ Messages of SIP over WebSocket as the datagrams that C{twisted.protocols.sip} re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -29,6 +30,9 @@ class Address(NamedTuple):
 
 #: Headers of a registration that name places.
 _PLACES: Final = "Contact"
+
+#: Finds what divides parameters.
+_DIVIDES: Final = re.compile("[=;]").search
 
 
 def toDatagram(message: IncomingMessage, source: Address) -> bytes:
@@ -117,7 +121,9 @@ def _asItIs(contact: NameAddr) -> NameAddr:
 
 def _withoutTransport(contact: NameAddr) -> NameAddr:
     # twisted.protocols.sip would send there, and says that "only UDP [is] currently supported".
-    return attrs.evolve(contact, uri=_plain(contact.uri))
+    # And it reads no parameter but those of one "=", and splits at each ";": no registrar of its keeps any.
+    parameters = {name: value for name, value in contact.parameters.items() if value and not _DIVIDES(value)}
+    return attrs.evolve(contact, uri=_plain(contact.uri), parameters=parameters)
 
 
 def _plain(uri: URI) -> URI:

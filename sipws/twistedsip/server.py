@@ -102,6 +102,7 @@ class WebSocketServerPort(DatagramPort):
 
     def write(self, packet: bytes, addr: tuple[str, int] | None = None) -> None:
         """Send a datagram to the client with an address.  Never raises."""
+        self._hasWritten = True
         connection = None if addr is None else self.connections.get(Address(*addr))
         if connection is None:
             self.lost += 1

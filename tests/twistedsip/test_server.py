@@ -237,6 +237,43 @@ class TestBadInput:
         self.send(world, request + "Content-Length: 0\r\n\r\n")
         assert got[0].startswith("SIP/2.0 400")
 
+    @pytest.mark.parametrize(
+        ("old", "new", "statusCode"),
+        [
+            # Each is SIP, and more than twisted.protocols.sip reads.
+            ("To: <sip:bob@example.com>", "To: <sip:bob@example.com>;lr", 400),
+            ("To: <sip:bob@example.com>", 'To: "a <b" <sip:bob@example.com>', 400),
+            ("To: <sip:bob@example.com>", "To: <sips:bob@example.com>", 400),
+            ("To: <sip:bob@example.com>", "To: tel:+1234", 400),
+            ("MESSAGE sip:bob@example.com", "MESSAGE sips:bob@example.com", 416),
+            ("MESSAGE sip:bob@example.com", "MESSAGE tel:+1234", 416),
+            ("MESSAGE sip:bob@example.com", "MESSAGE sip:bob@[2001:db8::1]", 400),
+            ("Max-Forwards: 70", f"Max-Forwards: 70\r\nSubject: {'long' * 4200}", 400),
+        ],
+    )
+    def test_whatTwistedCannotReadIsRefused(
+        self, world: World, got: list[str], old: str, new: str, statusCode: int
+    ) -> None:
+        request = self.REQUEST.replace(old, new)
+        assert request != self.REQUEST
+        with capturedLogs() as events:
+            self.send(world, request + "Content-Length: 0\r\n\r\n")
+        assert [line[:11] for line in got] == [f"SIP/2.0 {statusCode}"]
+        said = [event for event in events if event["log_namespace"] == "sip.twistedsip"]
+        assert [event["log_level"] for event in said] == [LogLevel.info]
+
+    def test_anACKIsNotAnswered(self, world: World, got: list[str]) -> None:
+        request = self.REQUEST.replace("MESSAGE", "ACK").replace("<sip:bob@example.com>", "<sip:bob@b>;lr")
+        self.send(world, request + "Content-Length: 0\r\n\r\n")
+        assert got == []
+
+    def test_aContactMayHaveParametersWithoutAValue(self, world: World, got: list[str]) -> None:
+        request = self.REQUEST.replace("MESSAGE", "REGISTER").replace("sip:bob@ex", "sip:alice@ex")
+        contact = 'Contact: <sip:alice@a.invalid;transport=ws>;+sip.ice;reg-id=1;+sip.a="b=c;d"\r\n'
+        self.send(world, request + contact + "Content-Length: 0\r\n\r\n")
+        assert got == ["SIP/2.0 200 OK"]
+        assert "alice" in world.registry.users
+
     def test_whatTwistedFailsOnCostsNobodyElse(
         self, world: World, flushLoggedErrors: FlushLoggedErrors
     ) -> None:
@@ -269,10 +306,12 @@ class TestBadInput:
         )
         agent.start()
         network.advance(0)
-        agent.options("example.com").addErrback(lambda _: None)
+        failed: list[Any] = []
+        agent.options("example.com").addBoth(failed.append)
         got: list[Any] = []
         agent.message("bob", "hello").addBoth(got.append)
         network.advance(0)
+        assert failed[0].statusCode == 500
         assert got[0].statusCode == 200
         assert len(flushLoggedErrors(ZeroDivisionError)) == 1
         agent.stop()
