@@ -6,14 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted.protocols.sip import Proxy
-
 from sipws.emitter import loggerFor
 from sipws.errors import ParseError
 from sipws.message import IncomingRequest, OutgoingResponse
 from sipws.message.sanity import statelessTag
 from sipws.twistedsip.datagrams import toDatagram
-from sipws.twistedsip.reading import Unreadable, checkAddressee, checkDatagram
+from sipws.twistedsip.reading import Unreadable, checkAddressee, checkDatagram, isProxy
 
 if TYPE_CHECKING:
     from twisted.protocols.sip import Base
@@ -101,7 +99,7 @@ class DatagramPort:
         @raise Unreadable: It cannot.
         """
         checkDatagram(datagram)
-        if isinstance(message, IncomingRequest) and isinstance(self.base, Proxy):
+        if isinstance(message, IncomingRequest) and isProxy(self.base):
             # What is none forwards nothing, and may have no use for the address.
             checkAddressee(message)
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted.protocols.basic import LineReceiver
-from twisted.protocols.sip import MessagesParser, parseAddress
 
 from sipws.errors import SIPError
 
 if TYPE_CHECKING:
+    from twisted.protocols.sip import Base
+
     from sipws.message import IncomingRequest
 
-__all__ = ["Unreadable", "checkAddressee", "checkDatagram"]
+__all__ = ["Unreadable", "checkAddressee", "checkDatagram", "isProxy"]
 
 
 class Unreadable(SIPError):
@@ -29,11 +30,16 @@ class Unreadable(SIPError):
         self.statusCode = statusCode
 
 
-class _Reader(MessagesParser):
-    """Its parser, but that it tells of errors instead of dropping what they are in."""
+def _module() -> Any:
+    # It imports the reactor: whoever has a sip.Base has chosen one by then, and nobody else is to.
+    from twisted.protocols import sip
 
-    def dataReceived(self, data: Any) -> None:
-        LineReceiver.dataReceived(self, data)
+    return sip
+
+
+def isProxy(base: Base) -> bool:
+    """Say whether a C{sip.Base} forwards and registers by the address in To."""
+    return isinstance(base, _module().Proxy)
 
 
 def checkDatagram(datagram: bytes) -> None:
@@ -44,9 +50,10 @@ def checkDatagram(datagram: bytes) -> None:
     @raise Unreadable: It cannot.
     """
     read: list[object] = []
-    reader: Any = _Reader(read.append)  # type: ignore[no-untyped-call]
+    reader: Any = _module().MessagesParser(read.append)
     try:
-        reader.dataReceived(datagram)
+        # Past its own, which drops what an error is in.
+        LineReceiver.dataReceived(reader, datagram)
         reader.dataDone()
     except Exception as error:  # noqa: BLE001 - it raises whatever comes of what it does not expect
         # It reads the Request-URI as a URI, and nothing else.  RFC 3261 section 8.2.2.1: "If the Request-URI
@@ -68,6 +75,6 @@ def checkAddressee(request: IncomingRequest) -> None:
     """
     to = request.getHeader("To") or ""
     try:
-        parseAddress(to, clean=1)
+        _module().parseAddress(to, clean=1)
     except Exception as error:  # noqa: BLE001 - as above
         raise Unreadable(f"To: {to}: {error}") from None
