@@ -13,12 +13,12 @@ from twisted.python.failure import Failure
 from sipws.emitter import loggerFor
 from sipws.errors import LimitExceeded, NotConnected, ParseError, SIPError, WrongMoment
 from sipws.message import OutgoingResponse
+from sipws.session.asked import Asked
 from sipws.session.infopackages import declared
 from sipws.session.leg import Leg
 from sipws.session.machine import INCOMING, Event, State
 from sipws.session.offeranswer import Negotiation
 from sipws.session.offeranswer import State as OfferState
-from sipws.session.offers import Offer
 from sipws.session.reliable import ReliableResponses
 from sipws.session.repeating import Repeating
 from sipws.session.tags import RELIABLE, requires, supports, withSupported
@@ -69,7 +69,7 @@ class Incoming:
         self._repeating: Repeating | None = None
         self._expiry: IDelayedCall | None = None
         self._proceeding: IDelayedCall | None = None
-        self._prack: tuple[IncomingRequest, Offer, Deferred[object]] | None = None
+        self._prack: Asked | None = None
         self._extension: IDelayedCall | None = None
         self._refusal: tuple[int, str | None, list[tuple[str, object]]] = (480, None, [])
         self._isAccepting = False
@@ -99,7 +99,9 @@ class Incoming:
 
     def stop(self) -> None:
         """The session is over: no timer is left."""
-        self._refusePrack()
+        prack, self._prack = self._prack, None
+        if prack is not None:
+            prack.giveUp()
         reliable, self._reliable = self._reliable, None
         if reliable is not None:
             reliable.stop()
@@ -256,43 +258,16 @@ class Incoming:
             return 500 if leg.negotiation.state == OfferState.ASKED else 491
         # RFC 3262 section 5: "If the UAC receives a reliable provisional response with an answer, it MAY
         # generate an additional offer in the PRACK."
-        return self._answerPrack(leg, request, description)
+        asked = self._prack = Asked(self._usages, leg, request, description, self._prackEnded)
+        asked.answered.addCallback(self._prackAnswered)
+        self._session.put(asked.offer)
+        return asked.answered
 
-    def _answerPrack(self, leg: Leg, request: IncomingRequest, description: Description) -> object:
-        leg.receive(description)
-        # Who is not answered in time takes the PRACK for refused.
-        answered: Deferred[object] = Deferred(lambda _: offer.reject(408))
+    def _prackEnded(self) -> None:
+        self._prack = None
 
-        def accept(local: Description | None, headers: Headers) -> None:
-            assert local is not None
-            self._prack = None
-            leg.send(local)
-            self._usages.respond(
-                request, 200, None, [*headers, *local.disposition], local.body, local.contentType
-            )
-            self._proceed()
-            answered.callback(None)
-
-        def reject(statusCode: int, reasonPhrase: str | None, headers: Headers) -> None:
-            self._prack = None
-            leg.withdraw()
-            self._usages.respond(request, statusCode, reasonPhrase, headers)
-            self._proceed()
-            answered.callback(None)
-
-        offer = Offer(request, description, accept, reject)
-        self._prack = (request, offer, answered)
-        self._session.put(offer)
-        return answered
-
-    def _refusePrack(self) -> None:
-        """Answer the PRACK whose offer waits for our user, who is not asked any more."""
-        waiting, self._prack = self._prack, None
-        if waiting is not None:
-            request, offer, answered = waiting
-            offer.withdraw()
-            self._usages.respond(request, 487)
-            answered.callback(None)
+    def _prackAnswered(self, _: object) -> None:
+        self._proceed()
 
     # The final response.
 

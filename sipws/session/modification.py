@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, fail
 
 from sipws.errors import WrongMoment
+from sipws.session.asked import Asked
 from sipws.session.changes import Change
 from sipws.session.machine import State
 from sipws.session.offeranswer import Event as OfferEvent
@@ -53,7 +54,7 @@ class Modification:
         self._repeating: Repeating | None = None
         self._awaited: tuple[int, bool] = (0, False)
         # The peer's UPDATE that has no final response.
-        self._update: tuple[IncomingRequest, Offer, Deferred[object]] | None = None
+        self._update: Asked | None = None
 
     def stop(self) -> None:
         """The session is over, or about to be: no timer is left, and the peer's requests are answered."""
@@ -68,10 +69,7 @@ class Modification:
             self._session.usages.respond(incoming[0], 487)
         update, self._update = self._update, None
         if update is not None:
-            request, offer, answered = update
-            offer.withdraw()
-            self._session.usages.respond(request, 487)
-            answered.callback(None)
+            update.giveUp()
 
     def abandon(self) -> None:
         """The dialog is gone: a re-INVITE that the peer never answers is not to wait for ever."""
@@ -82,7 +80,7 @@ class Modification:
         """Wait no longer for what would have come, or have left, on a connection that is gone."""
         self._stopRepeating()
         if self._update is not None:
-            self._update[2].cancel()
+            self._update.answered.cancel()
 
     # Ours.
 
@@ -211,32 +209,14 @@ class Modification:
         if leg.negotiation.state == OfferState.ASKED:
             self._postpone(request)
             return None
-        return self._answerUpdate(leg, request, description)
+        asked = self._update = Asked(
+            session.usages, leg, request, description, self._updateEnded, session.refreshed
+        )
+        session.put(asked.offer)
+        return asked.answered
 
-    def _answerUpdate(self, leg: Leg, request: IncomingRequest, description: Description) -> object:
-        usages = self._session.usages
-        leg.receive(description)
-        # Who is not answered in time, or on a connection that is gone, takes the UPDATE for refused.
-        answered: Deferred[object] = Deferred(lambda _: offer.reject(408))
-
-        def accept(local: Description | None, headers: Headers) -> None:
-            assert local is not None
-            self._update = None
-            leg.send(local)
-            given = [*headers, *local.disposition, *self._session.refreshed(request)]
-            usages.respond(request, 200, None, given, local.body, local.contentType)
-            answered.callback(None)
-
-        def reject(statusCode: int, reasonPhrase: str | None, headers: Headers) -> None:
-            self._update = None
-            leg.withdraw()
-            usages.respond(request, statusCode, reasonPhrase, headers)
-            answered.callback(None)
-
-        offer = Offer(request, description, accept, reject)
-        self._update = (request, offer, answered)
-        self._session.put(offer)
-        return answered
+    def _updateEnded(self) -> None:
+        self._update = None
 
     def _postpone(self, request: IncomingRequest) -> None:
         usages = self._session.usages
