@@ -135,12 +135,16 @@ class Modification:
         session, ours = self._session, self._changes.get("INVITE")
         if session.state == State.CONFIRMED:
             # Where one side has asked the other for an offer, that is the next.
-            isAsked = self._incoming is not None and self._incoming[1].description is None
-            return leg.isFree and not isAsked and not (ours is not None and ours.awaitsOffer)
+            return leg.isFree and not self._isAsked and not (ours is not None and ours.awaitsOffer)
         # RFC 3311 section 5.1, before the INVITE has its final response: only where an offer has its
         # answer; and for the callee where it "has received a PRACK for that reliable provisional response".
         isUnacknowledged = session.state == State.RINGING and session.invitation.isUnacknowledged
         return leg.negotiation.state == OfferState.AGREED and not isUnacknowledged
+
+    @property
+    def _isAsked(self) -> bool:
+        """Whether a re-INVITE of the peer's asks us for an offer."""
+        return self._incoming is not None and self._incoming[1].description is None
 
     @property
     def isInviting(self) -> bool:
@@ -203,7 +207,8 @@ class Modification:
         # UPDATE with a 491 response.  Similarly, if an UPDATE is received that contains an offer, and the
         # UAS has received an offer (in an UPDATE, PRACK, or INVITE) to which it has not yet generated an
         # answer, the UAS MUST reject the UPDATE with a 500 response, and MUST include a Retry-After".
-        if leg.negotiation.state == OfferState.OFFERED:
+        # A re-INVITE that asks for our offer has us generate one, too: that is the next.
+        if leg.negotiation.state == OfferState.OFFERED or self._isAsked:
             session.usages.respond(request, 491)
             return None
         if leg.negotiation.state == OfferState.ASKED:

@@ -331,6 +331,29 @@ class TestThePeers:
         assert session.remoteDescription.body == b"second offer"
         lone.finish()
 
+    @pytest.mark.parametrize("refused", [False, True])
+    def test_anUpdateOffersNothingWhileWeAreAskedTo(self, refused: bool) -> None:
+        lone, session = called()
+        offers: list[Offer] = []
+        session.on("offer", offers.append)
+        lone.within("INVITE", 2)
+        lone.within("UPDATE", 3, body="their offer")
+        assert lone.sent() == ["491 UPDATE"]
+        (asked,) = offers
+        if refused:
+            asked.reject()
+            assert lone.sent() == ["488 INVITE"]
+        else:
+            asked.accept("our offer")
+            assert lone.sent() == ["200 INVITE"]
+            lone.within("ACK", 2, body="their answer")
+            assert session.remoteDescription is not None
+            assert session.remoteDescription.body == b"their answer"
+        lone.within("UPDATE", 4, body="another")
+        offers[1].accept("our answer")
+        assert lone.sent() == ["200 UPDATE"]
+        lone.finish()
+
     def test_afterOurByeItIs481(self) -> None:
         # RFC 5407 section 3.2.3.
         lone, session = called()
