@@ -145,7 +145,8 @@ class Change:
             self._leg.withdraw()
 
     def _provisional(self, response: IncomingResponse) -> None:
-        if isReliable(response):
+        # After the session's end nothing is asked or told of it.
+        if isReliable(response) and self._session.state != State.TERMINATED:
             if self._pracks is None:
                 self._pracks = Pracks(self._session, self._isNews)
             self._pracks.take(self._leg, response)

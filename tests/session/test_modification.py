@@ -200,6 +200,18 @@ class TestOurs:
         assert told == ["terminated"]
         lone.finish()
 
+    def test_anOfferThatComesAfterTheEndIsNobodys(self) -> None:
+        lone, session = called()
+        offers: list[Offer] = []
+        session.on("offer", offers.append)
+        outcome(session.reinvite())
+        invite = lone.take()
+        lone.within("BYE", 2)
+        lone.answer(invite, 183, ("Require", "100rel"), ("RSeq", "1"), body="their offer")
+        assert offers == []
+        lone.answer(invite, 487)
+        lone.finish()
+
     def test_theConnectionIsLost(self) -> None:
         lone, session = called()
         got = outcome(session.reinvite("second offer"))
