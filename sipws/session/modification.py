@@ -139,12 +139,17 @@ class Modification:
         # RFC 3311 section 5.1, before the INVITE has its final response: only where an offer has its
         # answer; and for the callee where it "has received a PRACK for that reliable provisional response".
         isUnacknowledged = session.state == State.RINGING and session.invitation.isUnacknowledged
-        return leg.negotiation.state == OfferState.AGREED and not isUnacknowledged
+        isAgreed = leg.negotiation.state == OfferState.AGREED
+        return isAgreed and not isUnacknowledged and not self._isAsked
 
     @property
     def _isAsked(self) -> bool:
-        """Whether a re-INVITE of the peer's asks us for an offer."""
-        return self._incoming is not None and self._incoming[1].description is None
+        """Whether an INVITE of the peer's, be it the first, asks us for an offer."""
+        if self._incoming is not None:
+            return self._incoming[1].description is None
+        leg = self._session.leg
+        isFirst = leg is not None and leg.negotiation.state == OfferState.NONE
+        return isFirst and self._session.state == State.RINGING
 
     @property
     def isInviting(self) -> bool:
@@ -207,7 +212,7 @@ class Modification:
         # UPDATE with a 491 response.  Similarly, if an UPDATE is received that contains an offer, and the
         # UAS has received an offer (in an UPDATE, PRACK, or INVITE) to which it has not yet generated an
         # answer, the UAS MUST reject the UPDATE with a 500 response, and MUST include a Retry-After".
-        # A re-INVITE that asks for our offer has us generate one, too: that is the next.
+        # An INVITE that asks for our offer has us generate one, too: that is the next.
         if leg.negotiation.state == OfferState.OFFERED or self._isAsked:
             session.usages.respond(request, 491)
             return None

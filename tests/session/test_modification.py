@@ -366,6 +366,38 @@ class TestThePeers:
         assert lone.sent() == ["200 UPDATE"]
         lone.finish()
 
+    def test_anUpdateOffersNothingWhereTheInviteAsksForOurs(self) -> None:
+        lone = Lone()
+        lone.receive()
+        session = lone.party.session
+        session.progress()
+        lone.take()
+        lone.within("UPDATE", 2, body="their offer")
+        assert lone.sent() == ["491 UPDATE"]
+        outcome(session.accept(OFFER))
+        assert lone.take().body == OFFER.encode()
+        lone.within("ACK", 1, body=ANSWER)
+        assert session.remoteDescription is not None
+        assert session.remoteDescription.body == ANSWER.encode()
+        lone.finish()
+
+    def test_weOfferNothingElseWhileWeAreAskedToBeforeTheAck(self) -> None:
+        lone = Lone()
+        lone.receive(body=OFFER)
+        session = lone.party.session
+        session.accept(ANSWER)
+        lone.take()
+        offers: list[Offer] = []
+        session.on("offer", offers.append)
+        lone.within("INVITE", 2)
+        assert isinstance(outcome(session.update("another"))[0], WrongMoment)
+        offers[0].accept("our offer")
+        assert lone.take().body == b"our offer"
+        lone.within("ACK", 1)
+        lone.within("ACK", 2, body="their answer")
+        assert session.state == "confirmed"
+        lone.finish()
+
     def test_afterOurByeItIs481(self) -> None:
         # RFC 5407 section 3.2.3.
         lone, session = called()
