@@ -254,12 +254,19 @@ class Change:
         delay = glareDelay(usages.random.random(), isOwner=isOwner)
         self._timer = usages.clock.callLater(delay, self._tryAgain, response)
 
+    def _isInTheWay(self) -> bool:
+        """Say whether a re-INVITE of the peer's keeps it from being sent."""
+        modification = self._modification
+        if self.method == "INVITE":
+            return modification.isInviting
+        return self._description is not None and modification.isAsked
+
     def _tryAgain(self, response: IncomingResponse) -> None:
         self._timer = None
         self._isAgreed = False
         if self._session.state != State.CONFIRMED and self.method == "INVITE":
             self._finish(response)
-        elif not self._leg.isFree or (self.method == "INVITE" and self._modification.isInviting):
+        elif not self._leg.isFree or self._isInTheWay():
             # The peer's own change is under way: wait for it to be over.
             self._waitAndSee(response)
         else:

@@ -135,15 +135,15 @@ class Modification:
         session, ours = self._session, self._changes.get("INVITE")
         if session.state == State.CONFIRMED:
             # Where one side has asked the other for an offer, that is the next.
-            return leg.isFree and not self._isAsked and not (ours is not None and ours.awaitsOffer)
+            return leg.isFree and not self.isAsked and not (ours is not None and ours.awaitsOffer)
         # RFC 3311 section 5.1, before the INVITE has its final response: only where an offer has its
         # answer; and for the callee where it "has received a PRACK for that reliable provisional response".
         isUnacknowledged = session.state == State.RINGING and session.invitation.isUnacknowledged
         isAgreed = leg.negotiation.state == OfferState.AGREED
-        return isAgreed and not isUnacknowledged and not self._isAsked
+        return isAgreed and not isUnacknowledged and not self.isAsked
 
     @property
-    def _isAsked(self) -> bool:
+    def isAsked(self) -> bool:
         """Whether an INVITE of the peer's, be it the first, asks us for an offer."""
         if self._incoming is not None:
             return self._incoming[1].description is None
@@ -213,7 +213,7 @@ class Modification:
         # UAS has received an offer (in an UPDATE, PRACK, or INVITE) to which it has not yet generated an
         # answer, the UAS MUST reject the UPDATE with a 500 response, and MUST include a Retry-After".
         # An INVITE that asks for our offer has us generate one, too: that is the next.
-        if leg.negotiation.state == OfferState.OFFERED or self._isAsked:
+        if leg.negotiation.state == OfferState.OFFERED or self.isAsked:
             session.usages.respond(request, 491)
             return None
         if leg.negotiation.state == OfferState.ASKED:

@@ -466,6 +466,25 @@ class TestGlare:
         assert got[0].statusCode == 200
         lone.finish()
 
+    def test_anUpdateWaitsForTheOfferThatThePeerAsksFor(self) -> None:
+        lone, session = called()
+        offers: list[Offer] = []
+        session.on("offer", offers.append)
+        outcome(session.update("our offer"))
+        lone.answer(lone.take(), 491)
+        lone.within("INVITE", 2)
+        lone.clock.advance(5)
+        assert lone.sent() == ["100 INVITE"]
+        offers[0].accept("what was asked for")
+        lone.take()
+        lone.within("ACK", 2, body="their answer")
+        lone.clock.advance(5)
+        update = lone.take()
+        assert (update.method, update.body) == ("UPDATE", b"our offer")
+        lone.answer(update, 200, body="another answer")
+        assert session.state == "confirmed"
+        lone.finish()
+
     def test_aPeerThatNeverRestsIsGivenUp(self) -> None:
         lone, session = called()
         got = outcome(session.reinvite("second offer"))
