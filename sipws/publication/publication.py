@@ -128,12 +128,18 @@ class Publication(Emitter):
         @param contentType: Its type; C{None}: as before.
         @return: A Deferred that fires when the server has it, or newer state;
             it fails with L{PublicationError} when the next PUBLISH does.
+        @raise ValueError: The request cannot be as it is given: what is published stays.
         """
         if self.state in (State.LEAVING, State.REMOVING, State.ENDED):
             return fail(PublicationError("the publication is over"))
-        self._body = body
-        self._contentType = contentType or self._contentType
-        self._isNew = True
+        before = self._body, self._contentType, self._isNew
+        self._body, self._contentType, self._isNew = body, contentType or self._contentType, True
+        try:
+            # As at the beginning: when it leaves there may be nobody to hear of it.
+            self._build(self.expires)
+        except ValueError:
+            self._body, self._contentType, self._isNew = before
+            raise
         done = self._waiters.add(1)
         self._feed(Event.UPDATE)
         return done

@@ -267,6 +267,23 @@ class TestRequests:
         with pytest.raises(ValueError, match="Event"):
             scene.ua.publish(ALICE, "pre\r\nsence", "x", PIDF)
 
+    def test_isNotUpdatedToNonsense(self) -> None:
+        stage = Stage()
+        for state in (State.PUBLISHING, State.PUBLISHED):
+            assert stage.publication.state == state
+            with pytest.raises(ValueError, match="Content-Type"):
+                stage.publication.update("away", "text/plain\r\nEvil: 1")
+            assert not stage.scene.transport.sent
+            if state == State.PUBLISHING:
+                stage.accept("first")
+        # What was there before stays, and is kept alive.
+        stage.scene.clock.advance(570)
+        request = stage.take()
+        assert (request.getHeader("SIP-If-Match"), request.body) == ("first", b"")
+        stage.accept("second")
+        assert stage.names() == ["published", "refresh"]
+        stage.end()
+
 
 def _refreshOfWhatIsForgotten() -> Stage:
     stage = Stage()
