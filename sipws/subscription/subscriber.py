@@ -330,7 +330,8 @@ class Subscriber(Emitter):
     def _tellAccepted(self, occasion: Occasion) -> None:
         if self._hasAccepted:
             self._failures = 0
-            self._refreshWaiters.fire()
+        # Of the first, too: a NOTIFY may come before it, and somebody may refresh upon that.
+        self._refreshWaiters.fire()
         self.emit("refresh" if self._hasAccepted else "accepted", occasion.response)
         self._hasAccepted = True
 

@@ -72,6 +72,15 @@ class TestBeginning:
         assert stage.take().cseq == stage.first.cseq + 1
         stage.end()
 
+    def test_whoeverRefreshesItBeforeItIsAcceptedHearsOfThat(self) -> None:
+        stage = SubscriberStage()
+        stage.notify("pending")
+        refreshed = outcome(stage.subscription.refresh())
+        assert not refreshed
+        stage.accept()
+        assert refreshed == [None]
+        stage.end()
+
     def test_theRouteSetIsThatOfTheNotify(self) -> None:
         """Section 4.4.1: it "is taken from the NOTIFY request itself, as opposed to" the 2xx."""
         stage = SubscriberStage()
