@@ -204,7 +204,9 @@ class Subscription(Subscriber):
     def _understands(self, notification: Notification) -> bool:
         given = (notification.contentType or "").partition(";")[0].strip().lower()
         types = [each.partition(";")[0].strip().lower() for each in self._accept]
-        return not (notification.body and types) or given in types or "*/*" in types
+        # RFC 3261 section 25.1 has ranges: "*/*", and all the subtypes of a type.
+        ranges = {given, "*/*", given.partition("/")[0] + "/*"}
+        return not (notification.body and types) or not ranges.isdisjoint(types)
 
     def _enter(self, notification: Notification) -> object:
         """

@@ -175,6 +175,14 @@ class TestNotifies:
         assert stage.notify().statusCode == 200
         stage.end()
 
+    def test_aRangeOfTypesMayBeAskedFor(self) -> None:
+        """RFC 3261 section 20.1 has media-range: C{application/*}."""
+        stage = active(accept=["application/*;q=0.5"])
+        assert stage.notify(body="<open/>").statusCode == 200
+        stage.subscription._accept = ("text/*",)
+        assert stage.notify(body="<open/>").statusCode == 415
+        stage.end()
+
     def test_aTypeThatWasNotAskedForIsRefused(self) -> None:
         stage = active(accept=["text/plain", PIDF])
         assert stage.notify("active", "", "Content-Type: text/html").statusCode == 200
