@@ -111,6 +111,8 @@ class Subscriber(Emitter):
         self._waits = 0
         self._failures = 0
         self._raised = False
+        # Whether it is being terminated, and that is not told yet.
+        self._isEnding = False
         # Whether the user agent is being stopped.
         self._isStopping = False
         # Whether there was a 2xx to the first SUBSCRIBE.
@@ -358,6 +360,7 @@ class Subscriber(Emitter):
 
     def _leave(self, occasion: Occasion) -> None:
         dialog, self.dialog = self.dialog, None
+        self._isEnding = True
         self._turn += 1
         self._sending = None
         self._timing.stopAll()
@@ -366,6 +369,7 @@ class Subscriber(Emitter):
             self._usages.detach(dialog, self._usage)
 
     def _tellTerminated(self, occasion: Occasion) -> None:
+        self._isEnding = False
         retryIn = self._timing.left(Event.RETRY)
         self.termination = termination = Termination(
             occasion.reason, occasion.text, retryIn, occasion.notification, occasion.response

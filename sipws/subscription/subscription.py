@@ -125,6 +125,10 @@ class Subscription(Subscriber):
         if self.state == State.ENDED:
             return succeed(None)
         done = self._endWaiters.add()
+        if self._isEnding:
+            # A listener of what has ended it: that is told first, and that it is not begun anew.
+            self._timing.stop(Event.RETRY)
+            return done
         self._feed(Event.UNSUBSCRIBE, Occasion("unsubscribed", "it was ended here", Retry.NEVER))
         return done
 
@@ -195,7 +199,7 @@ class Subscription(Subscriber):
         """Unsubscribe: the user agent is being stopped.  It takes no NOTIFY any more: none is waited for."""
         self._isStopping = True
         done = self.unsubscribe()
-        if self._sending is None:
+        if self._sending is None and not self._isEnding:
             self._stopWaiting()
         return done
 

@@ -669,6 +669,23 @@ class TestUnsubscribing:
         assert done == [None]
         stage.end()
 
+    @pytest.mark.parametrize("event", ["notify", "failed", "terminated"])
+    def test_fromWithinAListenerThatHearsOfItsEnd(self, event: str) -> None:
+        stage = active()
+        stage.subscription.on(event, lambda _: ended.append(outcome(stage.subscription.unsubscribe())))
+        ended: list[list[Any]] = []
+        if event == "failed":
+            outcome(stage.subscription.refresh())
+            stage.take()
+            stage.answer(481)
+        else:
+            stage.notify("terminated;reason=probation;retry-after=60")
+        assert stage.names() == ["failed" if event == "failed" else "notify", "terminated", "ended"]
+        assert ended == [[None]]
+        assert stage.subscription.termination is not None
+        assert stage.subscription.termination.reason == ("refused" if event == "failed" else "probation")
+        stage.end()
+
     def test_fromWithinAListener(self) -> None:
         stage = active()
         stage.subscription.once("notify", lambda _: stage.subscription.unsubscribe())
