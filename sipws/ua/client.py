@@ -135,10 +135,14 @@ class Requester:
         request = exchange.request
         # Calls are ended, and subscriptions, while it is being stopped: but nothing waits any more.
         if ua.status == C.STATUS_USER_CLOSED and (way is None or not exchange.isLastWord):
-            return exchange.fail(NotConnected("the user agent has been stopped", request=request, sent=False))
-        if way is not None:
-            return exchange.start(way)
-        return self.waiting.wait(request, deadline).addCallbacks(exchange.start, exchange.failed)
+            error = NotConnected("the user agent has been stopped", request=request, sent=False)
+            exchange.result = exchange.fail(error)
+        elif way is not None:
+            exchange.result = exchange.start(way)
+        else:
+            waited = self.waiting.wait(request, deadline)
+            exchange.result = waited.addCallbacks(exchange.start, exchange.failed)
+        return exchange.result
 
     def send(
         self,
@@ -161,9 +165,11 @@ class Requester:
 
 class Exchange:
     """
-    One request, in one attempt after the other, until its final response is not a challenge.
+    One request, in one attempt after the other, until its final response is not
+    a challenge: an L{sipws.dialog.ISending}, once L{Requester.begin} has it.
 
     @ivar request: It, as it was sent last.
+    @ivar result: A Deferred of the final response.
     @ivar counters: Where its end is counted; C{None}: nowhere.
     @ivar until: The time from which on a challenge to it is not answered any more.
     @ivar isLastWord: Whether it may leave while the user agent is being stopped.
@@ -180,8 +186,11 @@ class Exchange:
         "counters",
         "isLastWord",
         "request",
+        "result",
         "until",
     )
+
+    result: Deferred[IncomingResponse]
 
     def __init__(
         self,
@@ -238,18 +247,17 @@ class Exchange:
             transaction = NonInviteClientTransaction(request, transport, transactions, self._onProvisional)
         return transaction.start().addCallbacks(self._final, self.failed)
 
-    def cancel(self, headers: Iterable[tuple[str, object]] = ()) -> bool:
+    def cancel(self, headers: Iterable[tuple[str, object]] = ()) -> None:
         """
-        Give an INVITE up that has left: a challenge to it is not answered any more.
+        Give an INVITE up: once it has left, with a CANCEL, and a challenge to it is not answered any more.
 
         @param headers: Further headers of the CANCEL.
-        @return: Whether it had left.
         """
         if self._transaction is None:
-            return False
-        self.until = -math.inf
-        self._transaction.cancel(headers)
-        return True
+            self.result.cancel()
+        else:
+            self.until = -math.inf
+            self._transaction.cancel(headers)
 
     def fail(self, error: Exception) -> Deferred[IncomingResponse]:
         """End it with an error."""

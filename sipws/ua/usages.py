@@ -37,32 +37,12 @@ if TYPE_CHECKING:
     from sipws.ua.dispatch import Dispatcher
     from sipws.ua.tokens import Randomness
 
-__all__ = ["Sending", "Usages"]
+__all__ = ["Usages"]
 
 _log = loggerFor("sip.ua.dialogs")
 
 #: Headers, name and value.
 _Headers = Iterable[tuple[str, object]]
-
-
-class Sending:
-    """A request of a usage's that is on its way: an L{sipws.dialog.ISending}."""
-
-    __slots__ = ("_exchange", "result")
-
-    def __init__(self, exchange: Exchange, result: Deferred[IncomingResponse]) -> None:
-        self._exchange = exchange
-        self.result = result
-
-    @property
-    def request(self) -> OutgoingRequest:
-        """It, as it was sent last."""
-        return self._exchange.request
-
-    def cancel(self, headers: _Headers = ()) -> None:
-        """Give an INVITE up."""
-        if not self._exchange.cancel(headers):
-            self.result.cancel()
 
 
 class Usages:
@@ -196,12 +176,13 @@ class Usages:
         onAccepted: OnProvisional | None = None,
         deadline: float | None = None,
         isLastWord: bool = False,
-    ) -> Sending:
+    ) -> Exchange:
         """Send a request outside of dialogs."""
         exchange = Exchange(
             self._requester, request, onProvisional, onAccepted=onAccepted, isLastWord=isLastWord
         )
-        return Sending(exchange, self._requester.begin(exchange, self._requester.way(), deadline))
+        self._requester.begin(exchange, self._requester.way(), deadline)
+        return exchange
 
     def sendWithin(
         self,
@@ -215,7 +196,7 @@ class Usages:
         onProvisional: OnProvisional | None = None,
         onAccepted: OnProvisional | None = None,
         deadline: float | None = 0,
-    ) -> Sending:
+    ) -> Exchange:
         """Send a request within a dialog."""
         request = self._requester.builder.within(dialog, method, headers, body, contentType)
         way = self._way(dialog)
@@ -232,7 +213,7 @@ class Usages:
         result.addCallbacks(
             self._answered, self._unanswered, callbackArgs=(dialog, usage), errbackArgs=(dialog, usage)
         )
-        return Sending(exchange, result)
+        return exchange
 
     def _answered(self, response: IncomingResponse, dialog: Dialog, usage: IUsage | None) -> IncomingResponse:
         self.note(dialog, response.transport)
