@@ -5,7 +5,7 @@ L{Informing}: requests within a session that change nothing of it: INFO (RFC 608
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
@@ -127,19 +127,23 @@ class _Dialling:
         self._duration = duration
         self._timer: IDelayedCall | None = None
         self._response: IncomingResponse | None = None
-        self._done: Deferred[IncomingResponse] = Deferred()
+        self._done: Deferred[IncomingResponse] = Deferred(lambda _: self._rest())
+        self._over: Deferred[Any] | None = None
         if not set(tones) - {","}:
             raise ValueError("tones: nothing but pauses")
         # What cannot be sent is found out at once.
         DTMF("0", duration)
 
     def start(self) -> Deferred[IncomingResponse]:
-        self._session.whenTerminated().addCallback(self._stop)
+        self._over = self._session.whenTerminated()
+        self._over.addCallbacks(self._stop, lambda _: None)
         self._next()
         return self._done
 
     def _next(self) -> None:
         self._timer = None
+        if self._done.called:
+            return
         if not self._tones:
             assert self._response is not None
             self._finish(self._response)
@@ -162,13 +166,20 @@ class _Dialling:
         if not self._done.called:
             self._timer = self._session.usages.clock.callLater(seconds, self._next)
 
-    def _stop(self, _: object) -> None:
+    def _rest(self) -> None:
+        """Nothing more is dialled: the session keeps nothing of it."""
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
+        self._tones.clear()
+        if self._over is not None:
+            self._over.cancel()
+
+    def _stop(self, _: object) -> None:
         ending = self._session.ending
         self._finish(Failure(SessionTerminated("" if ending is None else ending.cause)))
 
     def _finish(self, result: IncomingResponse | Failure) -> None:
+        self._rest()
         if not self._done.called:
             self._done.callback(result)

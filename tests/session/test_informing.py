@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
+from twisted.internet.defer import CancelledError
 
 from sipws.errors import SessionTerminated, WrongMoment
 from sipws.session import Session
@@ -134,3 +137,38 @@ class TestTones:
         with pytest.raises(ValueError, match=r"tones|duration"):
             session.dtmf(tones, duration)
         lone.finish()
+
+    def test_givenUpItDialsNoMore(self) -> None:
+        pair = Pair()
+        caller, callee = pair.establish()
+        heard: list[str] = []
+        callee.on("dtmf", lambda tone: heard.append(tone.tone))
+        dialling = caller.dtmf("123")
+        given = outcome(dialling)
+        pair.pump()
+        dialling.cancel()
+        pair.wait(3)
+        assert heard == ["1"]
+        assert isinstance(given[0], CancelledError)
+        pair.finish()
+
+    def test_theSessionKeepsNothingOfWhatWasDialled(self) -> None:
+        pair = Pair()
+        caller, callee = pair.establish()
+        callee.on("dtmf", lambda _: None)
+        done = caller.dtmf("1")
+        pair.pump()
+        dialled = weakref.ref(done)
+        del done
+        gc.collect()
+        assert dialled() is None
+        pair.finish()
+
+    def test_afterTheEndNothingIsDialled(self) -> None:
+        pair = Pair()
+        caller, _ = pair.establish()
+        caller.bye()
+        pair.pump()
+        assert isinstance(outcome(caller.dtmf("12"))[0], SessionTerminated)
+        assert pair.pump() == []
+        pair.finish()
