@@ -400,8 +400,7 @@ def checkValues(pairs: list[tuple[str, str]]) -> None:
     @raise ValueError: CR, LF or NUL is in one, or what UTF-8 cannot say.
     """
     everything = "".join(map(_VALUE_OF, pairs))
-    isPlain = everything.isascii() or _isUTF8(everything)
-    if not isPlain or "\r" in everything or "\n" in everything or "\0" in everything:
+    if "\r" in everything or "\n" in everything or "\0" in everything or not _isUTF8(everything):
         for name, value in pairs:
             _check(name, value)
 
