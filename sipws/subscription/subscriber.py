@@ -257,7 +257,8 @@ class Subscriber(Emitter):
         self._grant(deltaSeconds(response.getHeader("Expires")), isNew=True)
         self._feed(Event.SUCCESS, occasion)
         self._noteDialog()
-        if self._isStopping:
+        # RFC 5839 section 5.7: it "sends a 204 (No Notification) response, which concludes the subscription".
+        if self._isStopping or (response.statusCode == 204 and self.state == State.LEAVING):
             self._stopWaiting()
 
     def _stopWaiting(self) -> None:

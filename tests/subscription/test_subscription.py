@@ -659,6 +659,16 @@ class TestUnsubscribing:
         assert done == [None]
         stage.end()
 
+    def test_a204MeansThatNoLastNotifyComes(self) -> None:
+        """RFC 5839 section 5.7, where its user has asked for that by Suppress-If-Match."""
+        stage = active(headers=[("Suppress-If-Match", "*")])
+        ended = outcome(stage.subscription.unsubscribe())
+        stage.take()
+        stage.answer(204, Expires=0)
+        assert ended == [None]
+        assert stage.names() == ["refresh", "terminated", "ended"]
+        stage.end()
+
     def test_aNotifyOnItsWayIsToldOf(self) -> None:
         stage = active()
         done = outcome(stage.subscription.unsubscribe())
