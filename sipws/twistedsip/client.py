@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import attrs
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from sipws.config import WsServer
@@ -148,6 +148,8 @@ class WebSocketPort(DatagramPort):
         @return: A Deferred that fires at once where there is one.  It fails
             with L{NotConnected} where there will be none.
         """
+        if self.status in (C.STATUS_USER_CLOSED, C.STATUS_NOT_READY):
+            return fail(NotConnected("the port was closed, or has given up"))
         if self.transport is not None and self.transport.connected:
             return succeed(None)
         waiter: Deferred[None] = Deferred()

@@ -128,8 +128,8 @@ def test_whoWaitsForAConnectionIsTold(world: World) -> None:
     assert outcome(port.whenConnected()) == [None]
     assert port.getHost() is not None
     port.loseConnection()
-    (error,) = outcome(port.whenConnected()) or [None]
-    assert error is None
+    (error,) = outcome(port.whenConnected())
+    assert isinstance(error, NotConnected)
     world.network.advance(5)
     port.stopListening()
 
@@ -142,6 +142,9 @@ def test_whereThereIsNoServerItFails() -> None:
     port.start()
     network.advance(20)
     assert isinstance(waiting[0], NotConnected)
+    # Nor is one waited for afterwards.
+    (error,) = outcome(port.whenConnected())
+    assert isinstance(error, NotConnected)
     port.stopListening()
 
 
