@@ -180,7 +180,7 @@ SUBSCRIBER: Final = Machine(
         Arrow(S.LEAVING, E.REFRESH_FAILURE, (A.LEAVE, A.TELL_TERMINATED, A.TELL_ENDED), S.ENDED),
         Arrow(S.LEAVING, E.TIMER_N, (A.LEAVE, A.TELL_TERMINATED, A.TELL_ENDED), S.ENDED),
         Arrow(S.LEAVING, E.DIALOG_ENDED, (A.LEAVE, A.TELL_TERMINATED, A.TELL_ENDED), S.ENDED),
-        # + The user agent is being stopped, and takes no requests any more; or a 204 says that none will come.
+        # + The user agent is being stopped, and takes no requests any more; or a 204 says that none comes.
         Arrow(S.LEAVING, E.NO_RETRY, (A.LEAVE, A.TELL_TERMINATED, A.TELL_ENDED), S.ENDED),
         # "Retry-after expires".
         Arrow(S.TERMINATED, E.RETRY, (A.WAIT,), S.INIT),
