@@ -237,7 +237,7 @@ class InviteClientTransaction(ClientTransaction):
             self._isAnswered = True
             self.transactions.answered += 1
             # It is not sent again, and there may be thousands of these.
-            self.request = self.request.withoutBody()
+            self.request = self.request.skeleton()
         if self._result is None and 200 <= response.statusCode < 300:
             # RFC 6026 section 7.2: "any retransmissions of the 2xx response or any additional
             # 2xx responses from other branches of a downstream fork".
