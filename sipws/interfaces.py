@@ -141,7 +141,8 @@ class ISessionDescriptionHandler(Interface):
     """
     What makes and takes the session descriptions of a session: where a media engine plugs in.
 
-    Each method may return a Deferred, or be a coroutine's function.
+    Each method may return a Deferred, or be a coroutine's function.  A Deferred
+    that a call or a re-INVITE of ours waits for is cancelled where the session ends before.
     """
 
     def makeOffer(session: Any) -> Any:

@@ -73,6 +73,7 @@ class Incoming:
         self._extension: IDelayedCall | None = None
         self._refusal: tuple[int, str | None, list[tuple[str, object]]] = (480, None, [])
         self._isAccepting = False
+        self._describing: Deferred[Any] | None = None
         self.success: OutgoingResponse | None = None
         # The answer that was in a provisional response that was not reliable.
         self._previewed: Description | None = None
@@ -98,7 +99,9 @@ class Incoming:
             self._expiry = self._usages.clock.callLater(seconds, self._expired)
 
     def stop(self) -> None:
-        """The session is over: no timer is left."""
+        """The session is over: no timer is left, and the handler's answer is waited for no more."""
+        if self._describing is not None:
+            self._describing.cancel()
         prack, self._prack = self._prack, None
         if prack is not None:
             prack.giveUp()
@@ -279,23 +282,24 @@ class Incoming:
         given = [*headers]
         if description is None and self._needsDescription():
             self._isAccepting = True
-            return self._session.describe(self.remoteDescription).addCallbacks(
-                self._described, self._undescribed, callbackArgs=(given,)
-            )
+            self._describing = self._session.describe(self.remoteDescription)
+            return self._describing.addCallbacks(self._described, self._undescribed, callbackArgs=(given,))
         return self._acceptWith(description, given)
 
     def _needsDescription(self) -> bool:
         return self._session.handler is not None and self._negotiation.wantsOurs
 
     def _described(self, description: Description | None, headers: list[tuple[str, object]]) -> Deferred[Any]:
-        self._isAccepting = False
+        self._isAccepting, self._describing = False, None
         if self._session.state != State.RINGING:
             # It was given up meanwhile: that says why.
             return self._session.confirmed.wait(self._session)
         return self._acceptWith(description, headers)
 
-    def _undescribed(self, failure: Failure) -> Failure:
-        self._isAccepting = False
+    def _undescribed(self, failure: Failure) -> Failure | Deferred[Any]:
+        self._isAccepting, self._describing = False, None
+        if self._session.state != State.RINGING:
+            return self._session.confirmed.wait(self._session)
         self.refuse(488, Termination(Cause.BAD_DESCRIPTION, "local", 488))
         return failure
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail
 
 from sipws.errors import WrongMoment
 from sipws.session.asked import Asked
@@ -22,6 +22,8 @@ from sipws.session.tags import withSupported
 from sipws.session.values import Cause, Description, Termination, descriptionOf
 
 if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+
     from sipws.errors import SIPError
     from sipws.message import IncomingRequest, IncomingResponse
     from sipws.session.core import Headers, SessionCore
@@ -43,13 +45,15 @@ class Modification:
     At most one re-INVITE of each side is under way at a time, and at most one offer.
     """
 
-    __slots__ = ("_awaited", "_changes", "_incoming", "_repeating", "_session", "_update")
+    __slots__ = ("_awaited", "_changes", "_describing", "_incoming", "_repeating", "_session", "_update")
 
     def __init__(self, session: SessionCore) -> None:
         self._session = session
         # Ours, by method; the peer's re-INVITE that has no final response; the 2xx to
         # one that has no ACK, with its number, and whether the ACK is to have an answer.
         self._changes: dict[str, Change] = {}
+        # What the handler has been asked for, to go into one of ours.
+        self._describing: list[Deferred[Any]] = []
         self._incoming: tuple[IncomingRequest, Offer] | None = None
         self._repeating: Repeating | None = None
         self._awaited: tuple[int, bool] = (0, False)
@@ -62,6 +66,8 @@ class Modification:
             self._repeating.stop()
         for change in list(self._changes.values()):
             change.stop()
+        for made in list(self._describing):
+            made.cancel()
         incoming, self._incoming = self._incoming, None
         if incoming is not None:
             # RFC 3261 section 15.1.2: a 487 for "pending requests received for that dialog".
@@ -99,11 +105,25 @@ class Modification:
         leg = session.leg
         assert leg is not None
         if description is None and method == "INVITE" and session.handler is not None:
-            made = session.describe(None)
-            return made.addCallback(self._described, method, headers)
+            made: Deferred[Any] = session.describe(None)
+            self._describing.append(made)
+            made.addBoth(self._noLongerDescribing, made)
+            return made.addCallbacks(
+                self._described, self._undescribed, callbackArgs=(method, headers), errbackArgs=(method,)
+            )
         change = Change(self, session, leg, method, description, headers)
         self._changes[method] = change
         return change.start()
+
+    def _noLongerDescribing(self, result: Any, made: Deferred[Any]) -> Any:
+        self._describing.remove(made)
+        return result
+
+    def _undescribed(self, failure: Failure, method: str) -> Failure:
+        # Where it was not our user who gave it up.
+        if failure.check(CancelledError) is not None and self._session.state not in _THERE:
+            raise WrongMoment(method, self._session.state)
+        return failure
 
     def _described(self, description: Description | None, method: str, headers: Headers) -> Any:
         error = self._unfit(method, description)

@@ -10,7 +10,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from sipws import ISessionDescriptionHandler, Session
-from sipws.errors import SessionFailed
+from sipws.errors import SessionFailed, WrongMoment
 from sipws.session import Cause, Description
 from tests.conftest import FlushLoggedErrors
 from tests.session.pair import OFFER, Lone, Pair
@@ -217,4 +217,38 @@ def test_itMakesNoDescriptionWhereTheOfferIsOut() -> None:
     assert lone.sent() == ["200 PRACK", "200 INVITE"]
     assert (engine.offers, engine.taken) == (0, [b"the answer"])
     lone.within("ACK", 1)
+    lone.finish()
+
+
+@pytest.mark.parametrize("end", ["CANCEL", "ours"])
+def test_noAnswerIsWaitedForAfterTheEnd(end: str) -> None:
+    lone = Lone()
+    lone.receive(body=OFFER)
+    session = lone.party.session
+    engine = session.handler = Engine("alice")
+    engine.waiting = []
+    accepted = outcome(session.accept())
+    if end == "CANCEL":
+        lone.receive("CANCEL")
+    else:
+        session.terminate()
+    assert isinstance(accepted[0], SessionFailed)
+    assert engine.waiting[0].called
+    lone.finish()
+
+
+@pytest.mark.parametrize("end", ["BYE", "ours"])
+def test_noOfferIsWaitedForAfterTheEnd(end: str) -> None:
+    lone = Lone()
+    engine = Engine("alice")
+    session = lone.party.call(handler=engine, body="")
+    lone.answer(lone.take(), 200, body=OFFER)
+    lone.take()
+    engine.waiting = []
+    changed = outcome(session.reinvite())
+    if end == "BYE":
+        lone.within("BYE", 2)
+    else:
+        session.bye()
+    assert isinstance(changed[0], WrongMoment)
     lone.finish()
