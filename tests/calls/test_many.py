@@ -6,7 +6,6 @@ and the last thousand take no longer than the first.
 from __future__ import annotations
 
 import gc
-import statistics
 from collections import Counter
 from time import process_time
 
@@ -39,16 +38,19 @@ def spend(world: World, caller: Caller, count: int) -> float:
     """
     Make so many calls, some of them at a time.
 
-    @return: The seconds of processor time that they took.
+    @return: The seconds of processor time that the fastest of these took: what a
+        machine has to do beside makes some of them slower, and none of them faster.
     """
-    begun = process_time()
+    times = []
     for _ in range(0, count, AT_ONCE):
+        begun = process_time()
         for _ in range(AT_ONCE):
             caller.call()
         # Seconds pass: what has done its time goes, and does not pile up.
         world.network.advance(0)
         world.network.advance(1)
-    return process_time() - begun
+        times.append(process_time() - begun)
+    return min(times)
 
 
 def test_leaveNothingBehind() -> None:
@@ -73,4 +75,4 @@ def test_leaveNothingBehind() -> None:
     assert not world.server.transactions
     assert len(world.reactor.getDelayedCalls()) <= delayed
     assert ours() - before == Counter()
-    assert statistics.median(times[-3:]) < TOLERANCE * statistics.median(times[:3]), times
+    assert min(times[-3:]) < TOLERANCE * min(times[:3]), times
