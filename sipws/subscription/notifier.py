@@ -125,8 +125,7 @@ class Notifier(Emitter):
         @return: As of L{notify}.
         @raise SubscriptionError: It has been accepted, or is over.
         @raise LimitExceeded: There are too many dialogs: nothing was sent, L{reject} it.
-        @raise ValueError: The answer cannot be as it is given:
-            nothing was sent, L{reject} it.
+        @raise ValueError: The answer cannot be as it is given: nothing was sent, L{reject} it.
         """
         if expires is not None:
             self.expires = min(expires, self.expires)

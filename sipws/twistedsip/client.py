@@ -83,7 +83,8 @@ class WebSocketPort(DatagramPort):
     to; whatever the server sends comes as from C{port.address}.  It connects
     again where the connection is lost.
 
-    @ivar address: Where datagrams come from: host and port of the server.
+    @ivar address: Where datagrams come from: host and port of the server, or a name
+        under C{.invalid} that stands for what is neither a host's name nor an IPv4 address.
     @ivar transport: The transport; C{None} before C{start}.
     @ivar status: One of the C{STATUS_*} of L{C}.
     @ivar lost: How many datagrams could not be sent.
@@ -117,8 +118,7 @@ class WebSocketPort(DatagramPort):
         self._server = server if isinstance(server, WsServer) else WsServer(server)
         self._reactor = reactor
         self._options = options or TransportOptions()
-        uri = urlsplit(self._server.ws_uri)
-        self.address = Address(uri.hostname or "", uri.port or _DEFAULT_PORTS.get(uri.scheme, 0))
+        self.address = _addressOf(self._server.ws_uri)
         self.lost = 0
         self.status = C.STATUS_INIT
         self.transport = None
@@ -251,3 +251,13 @@ class WebSocketPort(DatagramPort):
                 waiter.callback(None)
             else:
                 waiter.errback(error)
+
+
+def _addressOf(uri: str) -> Address:
+    parts = urlsplit(uri)
+    host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme, 5060)
+    # twisted.protocols.sip reads no IPv6 addresses, and the path of a UNIX socket is no host.  Whatever
+    # it writes goes to the server all the same.
+    return Address(
+        host if host and ":" not in host else f"{host.replace(':', '-') or 'server'}.invalid", port
+    )

@@ -66,7 +66,8 @@ def test_whatItSendsIsAsRFC7118Asks() -> None:
     network.advance(2)
 
 
-def test_aProxyIsPassedThrough() -> None:
+@pytest.mark.parametrize("uri", ["ws://example.com", "ws://[2001:db8::1]:8080", "unix:/socket"])
+def test_aProxyIsPassedThrough(uri: str) -> None:
     # The server asks it to forward, and has the response with two Vias.
     class Everybody:
         def getAddress(self, url: Any) -> Any:
@@ -77,7 +78,7 @@ def test_aProxyIsPassedThrough() -> None:
     network = MemoryNetwork()
     proxy = sip.Proxy(host="proxy.example.com")
     proxy.locator = Everybody()  # type: ignore[assignment]
-    port = WebSocketPort(proxy, "ws://example.com", network.reactor)
+    port = WebSocketPort(proxy, uri, network.reactor)
     port.start()
     network.advance(0)
     (server,) = network.connections
