@@ -74,6 +74,8 @@ class Incoming:
         self._refusal: tuple[int, str | None, list[tuple[str, object]]] = (480, None, [])
         self._isAccepting = False
         self._describing: Deferred[Any] | None = None
+        # Whether the ACK is to have the answer to an offer of ours.
+        self._asksForAnswer = False
         self.success: OutgoingResponse | None = None
         # The answer that was in a provisional response that was not reliable.
         self._previewed: Description | None = None
@@ -371,6 +373,7 @@ class Incoming:
         self.success = response
         if description is not None and self._leg is not None:
             self._leg.send(description)
+        self._asksForAnswer = self._leg is not None and self._leg.awaitsFirstAnswer
         timers = self._usages.timers
         self._repeating = Repeating(self._usages, response, self._unacknowledged, timers.T2)
 
@@ -384,8 +387,8 @@ class Incoming:
         session, leg = self._session, self._leg
         description = descriptionOf(request)
         isAnswered = True
-        # An offer in an UPDATE of ours that the ACK overtakes is not the ACK's to answer.
-        if leg is not None and leg.awaitsFirstAnswer:
+        # An offer of ours that came after, and which the ACK overtakes, is not the ACK's to answer.
+        if leg is not None and self._asksForAnswer:
             isAnswered = description is not None
             if description is not None:
                 leg.receive(description)

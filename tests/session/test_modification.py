@@ -381,6 +381,23 @@ class TestThePeers:
         assert session.remoteDescription.body == ANSWER.encode()
         lone.finish()
 
+    @pytest.mark.parametrize("body", ["", ANSWER])
+    def test_theFirstAckAnswersNoOfferOfASecond2xx(self, body: str) -> None:
+        lone = Lone()
+        lone.receive()
+        session = lone.party.session
+        session.accept()
+        lone.take()
+        session.on("offer", lambda offer: offer.accept("our offer"))
+        lone.within("INVITE", 2)
+        assert lone.take().body == b"our offer"
+        lone.within("ACK", 1, body=body)
+        assert (session.state, session.remoteDescription) == ("confirmed", None)
+        lone.within("ACK", 2, body="their answer")
+        assert session.remoteDescription is not None
+        assert session.remoteDescription.body == b"their answer"
+        lone.finish()
+
     def test_weOfferNothingElseWhileWeAreAskedToBeforeTheAck(self) -> None:
         lone = Lone()
         lone.receive(body=OFFER)
