@@ -6,10 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sipws.dialog.routes import contactURI, routeSetOf
-from sipws.errors import ParseError
 from sipws.subscription.notifier import Notifier
-from sipws.subscription.values import eventOf, expiresOf
+from sipws.subscription.values import eventOf, expiresOf, makesDialog
 
 if TYPE_CHECKING:
     from sipws.dialog import IUsages
@@ -36,7 +34,8 @@ def receiveSubscribe(usages: IUsages, request: IncomingRequest) -> object:
         usages.respond(request, 489, headers=[("Allow-Events", ", ".join(known))] if known else ())
         return None
     expires = expiresOf(request, options)
-    if expires is None or not _makesDialog(request):
+    # Whoever would accept it is not to hear of that.
+    if expires is None or not makesDialog(request):
         return 400
     # "If and only if the expiration interval is greater than zero AND smaller than one hour AND less
     # than a notifier-configured minimum, the notifier MAY return a 423 (Interval Too Brief) error".
@@ -45,14 +44,3 @@ def receiveSubscribe(usages: IUsages, request: IncomingRequest) -> object:
         usages.respond(request, 423, headers=[("Min-Expires", least)])
         return None
     return Notifier(usages, event, request, expires).receiveNew()
-
-
-def _makesDialog(request: IncomingRequest) -> bool:
-    """Say whether a dialog can be made of a request: whoever accepts it is not to hear of that."""
-    try:
-        target = contactURI(request)
-        routeSetOf(request)
-    except ParseError:
-        return False
-    # RFC 3261 section 8.1.1.8: the Contact "MUST be present and contain exactly one SIP or SIPS URI".
-    return target is not None and target.scheme.lower() in ("sip", "sips")

@@ -15,7 +15,7 @@ from sipws.message import Event as EventHeader
 from sipws.subscription.judging import Occasion, eventOfNotification, ofNotification
 from sipws.subscription.machine import Event, State
 from sipws.subscription.subscriber import Subscriber
-from sipws.subscription.values import Notification, Retry, eventOf
+from sipws.subscription.values import Notification, Retry, eventOf, makesDialog
 
 if TYPE_CHECKING:
     from sipws.dialog import Dialog, ISending, IUsages
@@ -231,6 +231,8 @@ class Subscription(Subscriber):
 
     def _establish(self, notification: Notification) -> tuple[Dialog | None, int]:
         """Make the dialog of a NOTIFY; or say how it is refused."""
+        if not makesDialog(notification.request):
+            return None, 400
         cseq = None if self._origin is None else self._origin.request.cseq
         try:
             dialog, _ = self._usages.respond(notification.request, 200, establish=True, localCSeq=cseq)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from sipws.dialog.routes import contactURI, routeSetOf
 from sipws.errors import ParseError
 from sipws.message import IncomingRequest, IncomingResponse
 from sipws.message.extensions import Event, SubscriptionState
@@ -18,7 +19,16 @@ from sipws.refreshing import deltaSeconds
 if TYPE_CHECKING:
     from sipws.config import Configuration
 
-__all__ = ["DEFAULT_EXPIRES", "REASONS", "Notification", "Retry", "Termination", "eventOf", "expiresOf"]
+__all__ = [
+    "DEFAULT_EXPIRES",
+    "REASONS",
+    "Notification",
+    "Retry",
+    "Termination",
+    "eventOf",
+    "expiresOf",
+    "makesDialog",
+]
 
 #: RFC 3856 section 6.4; RFC 3842 section 3.4 and RFC 4235 section 3.4 are content with it.
 DEFAULT_EXPIRES: Final = 3600
@@ -139,3 +149,14 @@ def expiresOf(request: IncomingRequest, options: Configuration) -> int | None:
     # MUST be defined by the event package being used."
     seconds = DEFAULT_EXPIRES if text is None else deltaSeconds(text)
     return None if seconds is None else min(seconds, options.subscriptionMaxExpires)
+
+
+def makesDialog(request: IncomingRequest) -> bool:
+    """Say whether a dialog can be made of a SUBSCRIBE, or of a NOTIFY."""
+    try:
+        target = contactURI(request)
+        routeSetOf(request)
+    except ParseError:
+        return False
+    # RFC 3261 section 8.1.1.8: the Contact "MUST be present and contain exactly one SIP or SIPS URI".
+    return target is not None and target.scheme.lower() in ("sip", "sips")

@@ -171,7 +171,8 @@ class TestNotifies:
 
     def test_oneThatMakesADialogNeedsAContact(self) -> None:
         stage = SubscriberStage()
-        assert stage.notify(contact="Subject: none").statusCode == 400
+        for contact in ("Subject: none", "Contact: *", "Contact: <mailto:bob@example.com>"):
+            assert stage.notify(contact=contact).statusCode == 400
         assert stage.notify().statusCode == 200
         stage.end()
 
