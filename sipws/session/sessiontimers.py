@@ -187,7 +187,10 @@ def agreeOnResponse(
         # 2xx response, and its value was the same as that in the request, but with a refresher
         # parameter of 'uac'."
         return None if asked is None else Agreement(asked, isOurs=True)
-    return Agreement(min(told.seconds, LONGEST), (told.refresher or refresher or "uac") == "uac")
+    # Section 4: nothing below 90 seconds is an interval: whoever says so is not to have us refresh, or give
+    # up, each moment.
+    interval = min(max(told.seconds, LEAST), LONGEST)
+    return Agreement(interval, (told.refresher or refresher or "uac") == "uac")
 
 
 def _readSessionExpires(response: IncomingResponse) -> SessionExpires | None:

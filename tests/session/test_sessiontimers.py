@@ -131,6 +131,12 @@ class TestTheAnswer:
         assert agreeOnResponse(response(200, "x: never"), None) is None
         assert agreeOnResponse(response(200, "x: 0;refresher=uac"), None) is None
 
+    @pytest.mark.parametrize("refresher", ["uac", "uas"])
+    def test_noIntervalIsShorterThanTheLeast(self, refresher: str) -> None:
+        # Section 4: "the absolute minimum for the Session-Expires header field is 90 seconds."
+        agreed = agreeOnResponse(response(200, f"x: 1;refresher={refresher}"), 1800)
+        assert agreed == Agreement(LEAST, isOurs=refresher == "uac")
+
 
 class TestTooSmall:
     def test_a422SaysWhatIsEnough(self) -> None:
