@@ -89,7 +89,10 @@ class Reference:
 
         @param statusCode: 300 to 699.
         @raise WrongMoment: It is answered.
+        @raise ValueError: The response cannot be as it is given.
         """
+        if not 300 <= statusCode < 700:
+            raise ValueError(f"statusCode: not 300 to 699: {statusCode}")
         self._answer(statusCode, reasonPhrase)
 
     def accept(self) -> None:
@@ -114,7 +117,13 @@ class Reference:
 
         @param statusCode: 100 to 699.
         @param reasonPhrase: C{None} for the one that goes with the code.
+        @raise ValueError: No response has such a code, or phrase.
         """
+        if not 100 <= statusCode < 700:
+            raise ValueError(f"statusCode: not 100 to 699: {statusCode}")
+        if reasonPhrase is not None and not {*reasonPhrase}.isdisjoint("\r\n"):
+            # It would begin another line of the fragment.
+            raise ValueError(f"reasonPhrase: more than one line: {reasonPhrase!r}")
         notifier = self.notifier
         if notifier is None:
             return

@@ -340,6 +340,27 @@ class TestThePeers:
             reference.reject()
         lone.finish()
 
+    def test_whatIsNoAnswerIsRefused(self) -> None:
+        lone, session = called()
+        references: list[Any] = []
+        session.on("refer", references.append)
+        lone.within("REFER", 2, REFER_TO)
+        (reference,) = references
+        for statusCode in (100, 200, 700):
+            with pytest.raises(ValueError, match="statusCode"):
+                reference.reject(statusCode)
+        assert lone.sent() == []
+        reference.accept()
+        assert lone.transport.take().statusCode == 202
+        lone.answer(lone.take(), 200)
+        for statusCode, phrase in ((99, None), (700, None), (200, "OK\r\nSubject: x")):
+            with pytest.raises(ValueError, match=r"statusCode|reasonPhrase"):
+                reference.notify(statusCode, phrase)
+        assert lone.sent() == []
+        reference.notify(486)
+        lone.answer(lone.take(), 200)
+        lone.finish()
+
     def test_thePeerWantsToBeToldNothing(self) -> None:
         lone, session = called()
         session.on("refer", lambda reference: reference.accept())
