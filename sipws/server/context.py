@@ -280,7 +280,9 @@ class ResponseContext:
 
     def _setTimerC(self, branch: Branch) -> None:
         if branch.timer is not None:
-            branch.timer.reset(TIMER_C)
+            # A response may cross the CANCEL that it has brought about.
+            if branch.timer.active():
+                branch.timer.reset(TIMER_C)
         else:
             # Section 16.8: "If the client transaction has received a provisional response,
             # the proxy MUST generate a CANCEL request".  Without one, timer B was first.

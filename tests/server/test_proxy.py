@@ -683,6 +683,20 @@ class TestINVITE:
 
         assert alice.one().statusCode == 487
 
+    def test_whatCrossesTheEndOfRingingIsForwarded(self, world: World, alice: Client, bob: Client) -> None:
+        self.invite(alice)
+        invite = bob.one()
+        bob.respond(invite, 180)
+        alice.take()
+        world.clock.advance(TIMER_C)
+        assert bob.one().method == "CANCEL"
+
+        bob.respond(invite, 183)
+        assert alice.one().statusCode == 183
+        bob.respond(invite, 487)
+
+        assert alice.one().statusCode == 487
+
     def test_aCallerWhoIsGoneCancels(self, world: World, alice: Client, bob: Client) -> None:
         self.invite(alice)
         invite = bob.one()
