@@ -22,7 +22,7 @@ from sipws.session.offeranswer import State as OfferState
 from sipws.session.reliable import ReliableResponses
 from sipws.session.repeating import Repeating
 from sipws.session.tags import RELIABLE, requires, supports, withSupported
-from sipws.session.values import Cause, Description, Termination, checkContact, descriptionOf
+from sipws.session.values import Cause, Description, Termination, checkContact, checkHeaders, descriptionOf
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall
@@ -438,7 +438,7 @@ class Incoming:
 
     def _check(self, statusCode: int, reasonPhrase: str | None, headers: Headers) -> None:
         """Refuse what cannot be sent before anything changes."""
-        given = [*headers]
+        given = checkHeaders(headers)
         if given or reasonPhrase is not None:
             response = OutgoingResponse(self.request, statusCode, reasonPhrase, given)
             if statusCode < 300:

@@ -27,6 +27,9 @@ __all__ = [
     "descriptionOf",
 ]
 
+#: What a response has of its request (RFC 3261 section 8.2.6.2).
+_ECHOED: Final = frozenset({"Via", "From", "To", "Call-ID", "CSeq"})
+
 #: The type of most session descriptions (RFC 4566).
 SDP: Final = "application/sdp"
 
@@ -145,14 +148,18 @@ def descriptionOf(message: IncomingMessage) -> Description | None:
 
 def checkHeaders(headers: Iterable[tuple[str, object]]) -> list[tuple[str, object]]:
     """
-    Refuse headers that no message can have, before anything comes of them.
+    Refuse headers that no response can have beside its own, before anything comes of them.
 
     @return: The headers.
     @raise ValueError: One cannot be as it is given.
     """
     given = [*headers]
     if given:
-        OutgoingRequest("INVITE", "sip:invalid", given)
+        followed = [
+            name for name, _ in OutgoingRequest("INVITE", "sip:invalid", given).headers if name in _ECHOED
+        ]
+        if followed:
+            raise ValueError(f"{followed[0]} follows from the request")
     return given
 
 
