@@ -55,6 +55,13 @@ class DigestSession:
         cnonce = None if self._qop is None else self._cnonce
         return given("cnonce") == cnonce and given("realm") == self._challenge.realm
 
+    def answers(self, challenge: Challenge) -> bool:
+        """
+        Say whether a challenge is this one, asked again: its nonce is counted on then, as "if the same
+        nc value is seen twice, then the request is a replay" (RFC 7616 section 3.4).
+        """
+        return challenge.nonce == self.nonce and _terms(challenge) == _terms(self._challenge)
+
     def renew(self, nonce: str) -> None:
         """
         Take another nonce for the requests to come (RFC 7616 section 3.5, C{nextnonce}).
@@ -141,6 +148,11 @@ def _qopFor(algorithm: Algorithm, challenge: Challenge) -> str | None:
     # directive be sent"; RFC 8760 section 2.6: "If the "qop" parameter is not specified,
     # then the default value is "auth"."
     return "auth" if algorithm.isSession else None
+
+
+def _terms(challenge: Challenge) -> dict[str, str | None]:
+    """Give what a challenge says beside its nonce, and why there is another."""
+    return {name: value for name, value in challenge.parameters.items() if name not in ("nonce", "stale")}
 
 
 def _wantsHash(challenge: Challenge) -> bool:

@@ -187,14 +187,22 @@ class DigestClient:
     # Remembering.
 
     def _remember(self, challenge: Challenge, scope: tuple[str, str], realm: str) -> None:
-        algorithm = findAlgorithm(challenge.algorithm)
-        assert algorithm is not None, "a challenge that cannot be answered was chosen"
-        session = DigestSession(algorithm, challenge, self.username, self._password, self._newCnonce())
+        session = self._find(challenge, realm) or self._begin(challenge)
         if self._sessions is None:
             self._sessions = {}
         _touch(self._sessions, scope)[realm] = session
         if len(self._sessions) > MAX_REMEMBERED:
             del self._sessions[next(iter(self._sessions))]
+
+    def _begin(self, challenge: Challenge) -> DigestSession:
+        algorithm = findAlgorithm(challenge.algorithm)
+        assert algorithm is not None, "a challenge that cannot be answered was chosen"
+        return DigestSession(algorithm, challenge, self.username, self._password, self._newCnonce())
+
+    def _find(self, challenge: Challenge, realm: str) -> DigestSession | None:
+        """Find what is kept of a challenge that is asked again: some servers give everybody one nonce."""
+        kept = (realms.get(realm) for realms in (self._sessions or {}).values())
+        return next((session for session in kept if session is not None and session.answers(challenge)), None)
 
     def _forget(self, scope: tuple[str, str], realm: str) -> None:
         if self._sessions is not None and scope in self._sessions:

@@ -362,6 +362,27 @@ class TestMemory:
         parameters = answer(who, digest(nonce="n2", qop='"auth"'))
         assert (parameters["nc"], parameters["cnonce"]) == ("00000001", "cnonce2")
 
+    @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256-sess"])
+    def test_aNonceIsCountedOnWhereverItIsAskedForAgain(self, algorithm: str) -> None:
+        """RFC 7616 section 3.4: "if the same nc value is seen twice, then the request is a replay"."""
+        who, asked = client(), digest(qop='"auth"', algorithm=algorithm)
+        first = answer(who, asked)
+        toBob = request("MESSAGE", "<sip:bob@example.test>")
+        second = answer(who, asked, to=toBob)
+        again = request("MESSAGE", "<sip:bob@example.test>")
+        who.authorize(again)
+        third = answers(again)[0].parameters
+        fourth = answer(who, asked)
+        assert [each["nc"] for each in (first, second, third, fourth)] == [f"{n:08x}" for n in range(1, 5)]
+        for parameters, method in ((first, "REGISTER"), (second, "MESSAGE"), (third, "MESSAGE")):
+            assert parameters["response"] == expected(parameters, method=method)
+
+    def test_butNotWithAnotherOpaque(self) -> None:
+        who = client()
+        answer(who, digest(qop='"auth"', opaque='"a"'))
+        parameters = answer(who, digest(qop='"auth"', opaque='"b"'))
+        assert parameters["opaque"] == "b"
+
     def test_aServersAreForTheSameToOnly(self) -> None:
         # RFC 3261 section 22.2: "for a given value of the To header field and "realm"".
         who = client()
