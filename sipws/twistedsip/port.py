@@ -98,7 +98,7 @@ class DatagramPort:
 
         @raise Unreadable: It cannot.
         """
-        checkDatagram(datagram)
+        checkDatagram(datagram, self.base)
         if isinstance(message, IncomingRequest) and isProxy(self.base):
             # What is none forwards nothing, and may have no use for the address.
             checkAddressee(message)

@@ -42,13 +42,17 @@ def isProxy(base: Base) -> bool:
     return isinstance(base, _module().Proxy)
 
 
-def checkDatagram(datagram: bytes) -> None:
+def checkDatagram(datagram: bytes, base: Base) -> None:
     """
     See that a message can be read.
 
     @param datagram: It.
+    @param base: Who is to read it.
     @raise Unreadable: It cannot.
     """
+    if type(base.parser) is not _module().MessagesParser:
+        # One of its user's own may read more, and may be made in another way.
+        return
     read: list[object] = []
     reader: Any = _module().MessagesParser(read.append)
     try:

@@ -262,6 +262,26 @@ class TestBadInput:
         said = [event for event in events if event["log_namespace"] == "sip.twistedsip"]
         assert [event["log_level"] for event in said] == [LogLevel.info]
 
+    def test_whatAParserOfOnesOwnReadsIsNot(self, got: list[str]) -> None:
+        class Parser(sip.MessagesParser):
+            def lineReceived(self, line: Any) -> None:
+                super().lineReceived(line.replace(b"sips:", b"sip:"))
+
+        class Modern(sip.Base):
+            def __init__(self) -> None:
+                super().__init__()
+                self.parser = Parser(self.addMessage)
+
+            def handle_request(self, message: Any, addr: Any) -> None:
+                via = sip.parseViaHeader(message.headers["via"][0])
+                response = sip.Response(200)
+                response.headers.update(message.headers)
+                self.sendMessage(sip.URL(host=via.host, port=via.port), response)
+
+        world = World(Modern())
+        self.send(world, self.REQUEST.replace("sip:bob", "sips:bob") + "Content-Length: 0\r\n\r\n")
+        assert got == ["SIP/2.0 200 OK"]
+
     def test_anACKIsNotAnswered(self, world: World, got: list[str]) -> None:
         request = self.REQUEST.replace("MESSAGE", "ACK").replace("<sip:bob@example.com>", "<sip:bob@b>;lr")
         self.send(world, request + "Content-Length: 0\r\n\r\n")
