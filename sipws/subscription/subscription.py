@@ -259,7 +259,8 @@ class Subscription(Subscriber):
             return refusal
         other = Subscription(self._usages, self._target, self.event, expires=self.expires, resubscribe=False)
         other._like(self)
-        other.state = State.NOTIFY_WAIT
+        # Its dialog is there: whoever does not want it unsubscribes in that.
+        other.state = State.PENDING
         self._usages.add(other)
         other._attach(dialog)
         self.emit("fork", other)

@@ -264,6 +264,21 @@ class TestForks:
         assert stage.subscription.state == State.ACTIVE
         stage.end()
 
+    def test_oneMayBeUnsubscribedAtOnce(self) -> None:
+        stage = active()
+        forks: list[Subscription] = []
+        stage.subscription.on("fork", forks.append)
+        stage.subscription.on("fork", lambda fork: fork.unsubscribe())
+        assert stage.notify(fromTag="carol").statusCode == 200
+        stage.take()
+        assert (stage.out.toTag, stage.out.getHeader("Expires")) == ("carol", "0")
+        stage.answer(200, Expires=0)
+        # It is the same one still.
+        assert stage.notify("terminated;reason=timeout", fromTag="carol").statusCode == 200
+        assert [fork.state for fork in forks] == [State.ENDED]
+        assert stage.subscription.state == State.ACTIVE
+        stage.end()
+
     def test_eachIsUnsubscribedWithTheUserAgent(self) -> None:
         stage = SubscriberStage()
         stage.subscription.on("fork", lambda _: None)
