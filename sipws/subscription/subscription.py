@@ -275,6 +275,8 @@ class Subscription(Subscriber):
     def _notified(self, notification: Notification) -> None:
         self.notification = notification
         self._lastCSeq = notification.request.cseq
-        self._timing.stop(Event.TIMER_N)
+        if self.state != State.LEAVING:
+            # Otherwise it is the last one that is waited for, and that ends it.
+            self._timing.stop(Event.TIMER_N)
         self._grant(notification.expires)
         self._feed(eventOfNotification(notification), ofNotification(notification))

@@ -685,6 +685,18 @@ class TestUnsubscribing:
         assert stage.names() == ["refresh", "terminated", "ended"]
         stage.end()
 
+    def test_aNotifyOnItsWayIsNotTheLast(self) -> None:
+        """The one that is waited for may never come."""
+        stage = active()
+        ended = outcome(stage.subscription.unsubscribe())
+        stage.take()
+        stage.notify("active;expires=10")
+        stage.answer(200, Expires=0)
+        assert not ended
+        stage.scene.clock.advance(32)
+        assert ended == [None]
+        stage.end()
+
     def test_aNotifyOnItsWayIsToldOf(self) -> None:
         stage = active()
         done = outcome(stage.subscription.unsubscribe())
