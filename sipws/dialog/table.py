@@ -41,6 +41,11 @@ class Dialogs:
     def __iter__(self) -> Iterator[Dialog]:
         return iter(list(self._byID.values()))
 
+    @property
+    def isFull(self) -> bool:
+        """Whether there are as many as may begin."""
+        return len(self._byID) >= self.limit
+
     def find(self, dialogID: DialogID) -> Dialog | None:
         """Give a dialog by its identifier."""
         return self._byID.get(dialogID)
@@ -112,8 +117,7 @@ class Dialogs:
         @param secure: Whether our request went to a SIPS URI over TLS.
         @param usage: As with L{Dialog.receiveResponse}.
         @return: The dialog; C{None} where there is none, or none any more.
-        @raise LimitExceeded: There are too many already.  After a 2xx to an INVITE
-            the peer still takes itself to be in one.
+        @raise LimitExceeded: There are too many already, and the response is no 2xx.
         @raise ParseError: The response makes no dialog as it is.
         @raise ValueError: The Contact is none for it.
         """
@@ -125,7 +129,9 @@ class Dialogs:
             dialog.receiveResponse(response, usage)
             self._index(dialog)
         elif self._establishes(response):
-            self._checkLimit()
+            # After a 2xx the peer takes itself to be in it: whoever does not want it has to end it there.
+            if response.statusCode < 200:
+                self._checkLimit()
             dialog = self._add(
                 Dialog.ofResponse(response, contact, secure=secure, onEnd=self._remove, dialogID=dialogID)
             )
@@ -141,7 +147,7 @@ class Dialogs:
             dialog.fail()
 
     def _checkLimit(self) -> None:
-        if len(self._byID) >= self.limit:
+        if self.isFull:
             raise LimitExceeded("too many dialogs", option="limit", limit=self.limit)
 
     def _add(self, dialog: Dialog) -> Dialog:

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from sipws.dialog.values import DialogID
 from sipws.emitter import loggerFor
 from sipws.errors import (
+    LimitExceeded,
     SIPError,
     TransactionCancelled,
     TransactionTimeout,
@@ -134,7 +135,10 @@ class Outgoing:
         return None
 
     def invite(self) -> None:
-        """Send it, with the handler's offer where there is a handler, and no offer."""
+        """Send it, with the handler's offer where there is a handler, and no offer; where there is room."""
+        if self._usages.dialogs.isFull:
+            self._later(Termination(Cause.LIMIT, "local"))
+            return
         if self._session.handler is None or self._invitation.description is not None:
             self._send()
             return
@@ -307,16 +311,9 @@ class Outgoing:
         for leg in list(self._session.legs):
             # RFC 3261 section 13.2.2.3 for what gets no final response, too.
             leg.dialog.fail()
-        if failure.check(TransactionTimeout) is not None:
-            cause = Cause.TIMEOUT
-        elif failure.check(TransactionCancelled) is not None:
-            cause = Cause.CANCELLED
-        elif failure.check(SIPError) is not None:
-            cause = Cause.CONNECTION
-        else:
+        if failure.check(SIPError) is None:
             _log.failure("an INVITE came to nothing", failure)
-            cause = Cause.CONNECTION
-        ending = Termination(cause, "network")
+        ending = _endingOf(failure)
         if self._isStarting:
             self._later(ending)
         else:
@@ -448,3 +445,14 @@ class Outgoing:
             session.legs.append(leg)
             self._usages.attach(dialog, session, response.transport)
         return leg
+
+
+def _endingOf(failure: Failure) -> Termination:
+    """Say what an INVITE without a final response means for its session."""
+    if failure.check(LimitExceeded) is not None:
+        return Termination(Cause.LIMIT, "local")
+    if failure.check(TransactionTimeout) is not None:
+        return Termination(Cause.TIMEOUT, "network")
+    if failure.check(TransactionCancelled) is not None:
+        return Termination(Cause.CANCELLED, "network")
+    return Termination(Cause.CONNECTION, "network")

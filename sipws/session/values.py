@@ -46,6 +46,8 @@ class Cause:
     REFUSED: Final = "refused"
     #: There was no final response.
     TIMEOUT: Final = "no response"
+    #: There are as many calls or requests of ours already as may be.
+    LIMIT: Final = "too many at once"
     #: The INVITE could not be sent, or the connection was lost with what was under way on it.
     CONNECTION: Final = "connection lost"
     #: The connection was lost; there is another, but the peer took no re-INVITE on it.

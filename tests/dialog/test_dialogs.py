@@ -159,7 +159,7 @@ def test_a_NOTIFY_before_the_200_makes_the_dialog_of_our_SUBSCRIBE() -> None:
     assert dialog.request("SUBSCRIBE").cseq == 5
 
 
-def test_there_are_never_more_than_the_limit() -> None:
+def test_no_more_than_the_limit_begin() -> None:
     dialogs = Dialogs(limit=2)
     first = took(dialogs, 180, "a")
     took(dialogs, 180, "b")
@@ -167,10 +167,20 @@ def test_there_are_never_more_than_the_limit() -> None:
         took(dialogs, 180, "c")
     with pytest.raises(LimitExceeded):
         answered(dialogs, 180)
+    assert dialogs.isFull
     assert took(dialogs, 200, "a") is first
     assert first is not None
     first.end()
-    assert took(dialogs, 200, "c") is not None
+    assert not dialogs.isFull
+    assert took(dialogs, 180, "c") is not None
+
+
+def test_aSuccessMakesItsDialogWhateverTheLimit() -> None:
+    """The peer is in it: who does not want it has to end it, and needs it for that."""
+    dialogs = Dialogs(limit=1)
+    took(dialogs, 180, "a")
+    assert took(dialogs, 200, "b") is not None
+    assert len(dialogs) == 2
 
 
 def test_what_makes_none_leaves_nothing() -> None:

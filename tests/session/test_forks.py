@@ -5,6 +5,10 @@ from __future__ import annotations
 import gc
 import weakref
 
+import pytest
+
+from sipws.errors import SessionFailed
+from sipws.session import Cause
 from tests.session.pair import ANSWER, OFFER, Lone
 from tests.ua.fakes import outcome
 
@@ -80,6 +84,34 @@ class TestEarlyDialogs:
         assert early(lone) == 1
         lone.answer(invite, 200, body=ANSWER)
         assert caller.state == "confirmed"
+        lone.finish()
+
+    def test_beyondTheLimitTheBranchThatAcceptsIsTaken(self) -> None:
+        lone = Lone(maxDialogs=1)
+        caller = lone.party.call()
+        invite = lone.take()
+        lone.answer(invite, 180, tag="bob")
+        lone.answer(invite, 200, body=ANSWER, tag="carol")
+        assert (caller.state, lone.take().toTag) == ("confirmed", "carol")
+        lone.answer(invite, 200, body=ANSWER, tag="dave")
+        assert [(each.method, each.toTag) for each in lone.transport.takeAll()] == [
+            ("ACK", "dave"),
+            ("BYE", "dave"),
+        ]
+        lone.finish()
+
+    @pytest.mark.parametrize("limit", ["maxDialogs", "maxTransactions"])
+    def test_noCallBeginsBeyondTheLimit(self, limit: str) -> None:
+        lone = Lone(**{limit: 1})
+        lone.party.call()
+        lone.answer(lone.take(), 180)
+        failed = outcome(lone.party.call().whenAccepted())
+        lone.clock.advance(0)
+        assert not lone.transport.sent
+        (failure,) = failed
+        assert isinstance(failure, SessionFailed)
+        assert (failure.cause, failure.by) == (Cause.LIMIT, "local")
+        assert lone.party.take() == ["progress", "failed", "terminated"]
         lone.finish()
 
 
