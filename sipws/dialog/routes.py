@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import attrs
 
+from sipws.errors import ParseError
 from sipws.message import URI, IncomingMessage, IncomingResponse, Route
 from sipws.message.grammar import compiled
 from sipws.message.uri import PLAIN_URI
@@ -55,7 +56,13 @@ def contactOf(message: IncomingMessage) -> URI | str | None:
         if plain is not None:
             return plain[1]
     contact = message.parseHeader("Contact")
-    return None if contact is None else contact.uri
+    if contact is None:
+        return None
+    uri: URI = contact.uri
+    if uri.scheme == "*":
+        # It stands for all bindings, in a REGISTER (RFC 3261 section 10.2.2); nothing can be sent there.
+        raise ParseError("a URI is expected, not *", header="Contact")
+    return uri
 
 
 def route(remoteTarget: URI | str, routeSet: tuple[str, ...]) -> tuple[URI | str, tuple[str, ...]]:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred, succeed
 
 from sipws.arrows import byCause
+from sipws.dialog.dialog import checkFurther
 from sipws.emitter import Emitter, loggerFor
 from sipws.errors import LimitExceeded, ParseError, SIPError, SubscriptionError
 from sipws.message import Event as EventHeader
+from sipws.message import SubscriptionState
 from sipws.subscription.judging import Occasion
 from sipws.subscription.machine import NOTIFIER, Action, Event, State
 from sipws.subscription.notifying import Notice, Notices
@@ -127,9 +129,11 @@ class Notifier(Emitter):
         @raise LimitExceeded: There are too many dialogs: nothing was sent, L{reject} it.
         @raise ValueError: The answer cannot be as it is given: nothing was sent, L{reject} it.
         """
+        given = tuple(headers)
+        checkFurther([*_typed(contentType), *given])
         if expires is not None:
             self.expires = min(expires, self.expires)
-        self._headers = tuple(headers)
+        self._headers = given
         if self.state == State.RESP_WAIT and self.expires == 0:
             return self._say(Event.FETCH, body, contentType)
         return self._say(Event.PEND if pending else Event.ACCEPT, body, contentType)
@@ -163,7 +167,9 @@ class Notifier(Emitter):
         @return: A Deferred of whether the subscriber has it, which does not fail: where the subscription
             is over, the event C{terminated} tells of that.
         @raise SubscriptionError: It has not been accepted.
+        @raise ValueError: There is no such type.
         """
+        checkFurther(_typed(contentType))
         if self.state in (State.TERMINATED, State.ENDED):
             isTold = False
             return succeed(isTold)
@@ -186,7 +192,10 @@ class Notifier(Emitter):
         @param contentType: Its type.
         @param retryAfter: After how many seconds the subscriber may come again.
         @return: A Deferred that fires when that is over, whatever came of it.
+        @raise ValueError: The NOTIFY cannot say that.
         """
+        checkFurther(_typed(contentType))
+        SubscriptionState.parse(f"terminated;reason={reason}")
         if self.state == State.ENDED:
             return succeed(None)
         if self.state == State.RESP_WAIT:
@@ -377,3 +386,7 @@ class Notifier(Emitter):
         Action.TELL_TERMINATED: _tellTerminated,
         Action.LEAVE: _leave,
     }
+
+
+def _typed(contentType: str | None) -> list[tuple[str, object]]:
+    return [] if contentType is None else [("Content-Type", contentType)]

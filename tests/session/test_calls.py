@@ -421,10 +421,11 @@ class TestTheOtherSidesMistakes:
         assert lone.party.endings[0].cause == Cause.BAD_DESCRIPTION
         lone.finish()
 
-    def test_a2xxWithoutAContactFails(self) -> None:
+    @pytest.mark.parametrize("contact", ["<nonsense", "*"])
+    def test_a2xxWithoutAContactFails(self, contact: str) -> None:
         lone = Lone()
         lone.party.call()
-        lone.answer(lone.take(), 200, ("Contact", "<nonsense"), body=ANSWER)
+        lone.answer(lone.take(), 200, ("Contact", contact), body=ANSWER)
         assert lone.party.endings[0].cause == Cause.BAD_MESSAGE
         lone.finish()
 
@@ -487,9 +488,10 @@ class TestTheOtherSidesMistakes:
         lone.within("ACK", 1)
         lone.finish()
 
-    def test_aMalformedContactIsRefused(self) -> None:
+    @pytest.mark.parametrize("contact", ["<nonsense", "*"])
+    def test_aMalformedContactIsRefused(self, contact: str) -> None:
         lone = Lone()
-        lone.transport.receive(incoming("INVITE", "sip:alice@example.com", "Contact: <nonsense"))
+        lone.transport.receive(incoming("INVITE", "sip:alice@example.com", f"Contact: {contact}"))
         accepted = outcome(lone.party.session.accept())
         assert lone.sent() == ["400 INVITE"]
         assert len(accepted) == 1

@@ -209,6 +209,23 @@ class TestNotices:
         assert second == [True]
         stage.end()
 
+    def test_aTypeThatThereIsNoneOfIsToldToWhoGivesIt(self) -> None:
+        stage = NotifierStage()
+        stage.subscribe()
+        for wrong in ("text/plain\r\nX: y", "text/plain\0"):
+            with pytest.raises(ValueError, match="Content-Type"):
+                stage.notifier.accept("<open/>", wrong)
+        assert not stage.scene.transport.sent
+        stage.notifier.accept("<open/>", PIDF)
+        assert stage.response().statusCode == 200
+        stage.notice()
+        with pytest.raises(ValueError, match="Content-Type"):
+            stage.notifier.notify("two", "text/plain\r\nX: y")
+        assert not stage.scene.transport.sent
+        stage.notifier.notify("two")
+        assert stage.notice().contentType == PIDF
+        stage.end()
+
     def test_theTimeThatIsLeft(self) -> None:
         stage = NotifierStage()
         notifier = stage.begin()
@@ -381,6 +398,15 @@ class TestRefreshes:
 
 
 class TestEnds:
+    @pytest.mark.parametrize("options", [{"reason": "no such"}, {"contentType": "text/plain\r\nX: y"}])
+    def test_itSaysWhatANotifyCanSay(self, options: dict[str, Any]) -> None:
+        stage = NotifierStage()
+        notifier = stage.begin()
+        with pytest.raises(ValueError, match=r"reason|Content-Type|expected|parameter"):
+            notifier.terminate(**options)
+        assert notifier.state == State.ACTIVE
+        stage.end()
+
     @pytest.mark.parametrize(
         ("options", "state"),
         [
