@@ -34,8 +34,6 @@ _TOKEN = compiled(TOKEN)
 _DIALOG_METHODS = frozenset(("INVITE", "SUBSCRIBE", "REFER"))
 #: Methods that are known to be tokens.
 _USUAL_METHODS = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "MESSAGE", "OPTIONS", "REGISTER"))
-#: Headers that say which request it is: a CANCEL and an ACK have them of it (RFC 3261 section 9.1).
-_IDENTIFYING = frozenset(("Via", "From", "To", "Call-ID", "CSeq"))
 _VALUE_OF = itemgetter(1)
 _FIRST_STATUS, _LAST_STATUS = 100, 699
 
@@ -269,11 +267,6 @@ class OutgoingRequest(OutgoingMessage):
         request._headers = headers  # noqa: SLF001 -- its own
         request._derived = known  # noqa: SLF001
         return request
-
-    def skeleton(self) -> Self:
-        """Copy of it what says which request it is: to be kept where there may be thousands."""
-        headers = [pair for pair in self._headers if pair[0] in _IDENTIFYING]
-        return self.assemble(self.method, self.requestURI, headers, b"", self._derived)
 
     def prependVia(self, via: str, branch: str) -> None:
         """

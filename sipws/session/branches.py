@@ -86,7 +86,7 @@ class Branches:
         self._known = tuple([dialogID.remoteTag for dialogID in known])
         self.taker = None
 
-    def take(self, response: IncomingResponse) -> None:
+    def __call__(self, response: IncomingResponse) -> None:
         """Take a 2xx."""
         if self.taker is not None:
             self.taker(response)

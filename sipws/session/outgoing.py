@@ -167,7 +167,7 @@ class Outgoing:
         self._sending = self._usages.send(
             self._request,
             onProvisional=self._provisional,
-            onAccepted=self._branches.take,
+            onAccepted=self._branches,
             deadline=self._invitation.deadline,
         )
         self._sending.result.addCallbacks(self._final, self._failed)

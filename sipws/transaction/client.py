@@ -36,12 +36,13 @@ class ClientTransaction(Transaction):
     """
     What both kinds of client transaction share.
 
-    @ivar request: The request that it sends, whose top Via has its branch.
+    @ivar request: The request that it sends, whose top Via has its branch; C{None} once it is an
+        INVITE that was accepted: of these there may be thousands, for 64*T1, and none is sent again.
     """
 
     __slots__ = ("_onProvisional", "_result")
 
-    request: OutgoingRequest
+    request: OutgoingRequest | None
 
     def __init__(
         self,
@@ -107,12 +108,14 @@ class ClientTransaction(Transaction):
             result.errback(error)
 
     def _abandoned(self, error: SIPError) -> None:
-        self._fail(_about(error, self.request, sent=True))
+        if self._result is not None:
+            self._fail(_about(error, self.request, sent=True))
 
     # The actions of the tables.
 
     def _sendRequest(self, _: object) -> None:
-        self._send(self.request)
+        if self.request is not None:
+            self._send(self.request)
 
     def _responseToTU(self, response: IncomingResponse) -> None:
         if response.statusCode < 200:
@@ -218,7 +221,7 @@ class InviteClientTransaction(ClientTransaction):
         @param headers: Further headers of the CANCEL, such as Reason (RFC 3326).
         @raise ValueError: A header cannot be as it is given.
         """
-        if self._cancel is None:
+        if self._cancel is None and self.request is not None:
             self._cancel = cancelFor(self.request, headers)
             self._follow(Event.CANCEL)
 
@@ -236,8 +239,7 @@ class InviteClientTransaction(ClientTransaction):
         if not self._isAnswered and 200 <= response.statusCode < 300:
             self._isAnswered = True
             self.transactions.answered += 1
-            # It is not sent again, and there may be thousands of these.
-            self.request = self.request.skeleton()
+            self.request = None
         if self._result is None and 200 <= response.statusCode < 300:
             # RFC 6026 section 7.2: "any retransmissions of the 2xx response or any additional
             # 2xx responses from other branches of a downstream fork".
@@ -247,6 +249,8 @@ class InviteClientTransaction(ClientTransaction):
         super()._responseToTU(response)
 
     def _sendAck(self, response: IncomingResponse) -> None:
+        if self.request is None:
+            return
         try:
             ack = ackFor(self.request, response)
         except ValueError as error:
@@ -285,7 +289,7 @@ def _eventOf(statusCode: int) -> str:
     return Event.SUCCESS if statusCode < 300 else Event.FAILURE
 
 
-def _about(error: SIPError, request: OutgoingRequest, *, sent: bool) -> SIPError:
+def _about(error: SIPError, request: OutgoingRequest | None, *, sent: bool) -> SIPError:
     """Make an error that concerns a whole connection one of this request's own, of the same type."""
     if not isinstance(error, (TransportError, TransactionError)) or error.request is request:
         return error
