@@ -124,7 +124,7 @@ class IUsages(Protocol):
     def discard(self, usage: IUsage) -> None:
         """Forget what has come to its end."""
 
-    def allow(self, methods: Iterable[str], optionTags: Iterable[str] = ()) -> None:
+    def allow(self, methods: tuple[str, ...], optionTags: tuple[str, ...] = ()) -> None:
         """Have requests of these methods, and with these extensions, be taken from now on."""
 
     def attach(self, dialog: Dialog, usage: IUsage, transport: ITransport | None = None) -> None:

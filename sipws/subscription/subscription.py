@@ -76,7 +76,7 @@ class Subscription(Subscriber):
         self._isKept = False
         self._hasAccepted = True
         self.state = State.NOTIFY_WAIT
-        usages.allow("NOTIFY")
+        usages.allow(("NOTIFY",))
         usages.know(self._matches[0].package)
         usages.add(self)
         if dialog is not None:
@@ -98,7 +98,7 @@ class Subscription(Subscriber):
         """
         if self.expires < 0:
             raise ValueError("a subscription lasts for no time, or longer")
-        self._usages.allow("NOTIFY")
+        self._usages.allow(("NOTIFY",))
         self._build()
         self._usages.know(self._matches[0].package)
         self._usages.add(self)

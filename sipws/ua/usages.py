@@ -117,13 +117,13 @@ class Usages:
         """Forget what has come to its end."""
         self._open.pop(usage, None)
 
-    def allow(self, methods: Iterable[str], optionTags: Iterable[str] = ()) -> None:
+    def allow(self, methods: tuple[str, ...], optionTags: tuple[str, ...] = ()) -> None:
         """Have requests of these methods, and with these extensions, be taken from now on."""
-        asked = (*methods,), (*optionTags,)
+        asked = methods, optionTags
         if asked not in self._allowed:
             self._allowed.add(asked)
-            self.methods = tuple(dict.fromkeys((*self.methods, *asked[0])))
-            self.optionTags = tuple(dict.fromkeys((*self.optionTags, *asked[1])))
+            self.methods = tuple(dict.fromkeys((*self.methods, *methods)))
+            self.optionTags = tuple(dict.fromkeys((*self.optionTags, *optionTags)))
 
     def attach(self, dialog: Dialog, usage: IUsage, transport: ITransport | None = None) -> None:
         """Have a usage share a dialog."""

@@ -34,6 +34,7 @@ class TestBeginning:
         assert request.getHeader("Accept") == PIDF
         assert request.getHeader("Priority") == "urgent"
         assert request.getHeader("Contact") is not None
+        assert request.getHeaders("Allow") == ["OPTIONS", "MESSAGE", "NOTIFY"]
         stage.end()
 
     def test_acceptedThenNotified(self) -> None:

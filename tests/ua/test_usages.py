@@ -134,7 +134,7 @@ class TestBeginning:
         scene.transport.receive(incoming("OPTIONS"))
         allowed = scene.transport.take().getHeaders("Allow")
         assert allowed == ["OPTIONS", "MESSAGE", "INVITE", "BYE", "UPDATE", "ACK", "CANCEL"]
-        scene.ua.usages.allow(["NOTIFY", "BYE"])
+        scene.ua.usages.allow(("NOTIFY", "BYE"))
         scene.transport.receive(incoming("OPTIONS", branch="z9hG4bKagain"))
         assert "NOTIFY" in scene.transport.take().getHeaders("Allow")
 
@@ -260,7 +260,7 @@ class TestRequestsWithinADialog:
         session, subscription = Usage("BYE"), Usage("NOTIFY")
         dialog = establish(scene, calls, session)
         scene.ua.usages.attach(dialog, subscription)
-        scene.ua.usages.allow(["NOTIFY"])
+        scene.ua.usages.allow(("NOTIFY",))
         subscription.answer = lambda _: Reply(202)
         scene.transport.receive(within(dialog, "NOTIFY", 2))
         scene.transport.receive(within(dialog, "BYE", 3))
