@@ -103,12 +103,12 @@ class Pair:
                 transport.receive(bytes(message))
         return bool(under)
 
-    def wait(self, seconds: float) -> list[str]:
+    def wait(self, seconds: float, step: float = 0.1) -> list[str]:
         """Let time go by, in steps, and the messages arrive."""
         ladder: list[str] = []
-        for _ in range(round(seconds * 10)):
-            self.alice.scene.clock.advance(0.1)
-            self.bob.scene.clock.advance(0.1)
+        for _ in range(round(seconds / step)):
+            self.alice.scene.clock.advance(step)
+            self.bob.scene.clock.advance(step)
             ladder += self.pump()
         return ladder
 

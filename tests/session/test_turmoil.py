@@ -6,13 +6,16 @@ call ends once, and what the two are told fits together.
 
 from __future__ import annotations
 
+import contextlib
 from random import Random
 from typing import Any
 
 import pytest
+from twisted.internet.defer import maybeDeferred
 
+from sipws.errors import WrongMoment
 from sipws.message import IncomingRequest
-from sipws.session import Session
+from sipws.session import Reference, Referral, Session
 from sipws.session.machine import State
 from tests.session.pair import OFFER, Pair, Party
 from tests.ua.fakes import incoming
@@ -29,6 +32,8 @@ class Turmoil:
         self.pair.drop = self.isLost
         self.loss = 0.0
         self.told: dict[int, list[str]] = {}
+        self.referrals: list[Referral] = []
+        self.accepted: list[Reference] = []
         for party in (self.pair.alice, self.pair.bob):
             party.ua.on("invite", lambda session, party=party: self.watch(session, party))
 
@@ -41,6 +46,10 @@ class Turmoil:
             session.on(event, lambda *_, event=event: told.append(event))
         if self.random.random() < 0.5:
             session.on("offer", self.answer)
+        if self.random.random() < 0.5:
+            session.on("refer", lambda reference: self.take(reference, party))
+        if self.random.random() < 0.5:
+            session.on("info", lambda _: self.random.choice([None, 200, 469]))
 
     def answer(self, offer: Any) -> None:
         choice = self.random.random()
@@ -48,6 +57,18 @@ class Turmoil:
             offer.accept("v=0 answer")
         elif choice < 0.8:
             offer.reject(self.random.choice([488, 500, 603]))
+
+    def take(self, reference: Any, party: Party) -> None:
+        choice = self.random.random()
+        if choice < 0.6 and reference.referTo.target is not None:
+            session = reference.follow(self.random.choice([OFFER, ""]), noAnswerTimeout=20)
+            self.watch(party.watch(session), party)
+        elif choice < 0.8:
+            reference.accept()
+            reference.notify(self.random.choice([180, 200, 486]))
+            self.accepted.append(reference)
+        else:
+            reference.reject()
 
     # What may happen.
 
@@ -61,8 +82,10 @@ class Turmoil:
             self.pump,
             self.wait,
             self.cut,
+            self.transfer,
+            self.tell,
         )
-        weights = (2, 8, 0.6, 5, 3, 12, 4, 0.2)
+        weights = (2, 8, 0.6, 5, 3, 12, 4, 0.2, 1, 1)
         for _ in range(steps):
             (action,) = self.random.choices(actions, weights)
             self.loss = self.random.choice([0, 0, 0, 0.2])
@@ -105,10 +128,37 @@ class Turmoil:
         if session is None:
             return
         body = self.random.choice(["v=0 changed", ""])
-        changing = self.random.choice([session.reinvite, session.update])(body)
+        changing = self.random.choice(
+            [
+                lambda: session.reinvite(body),
+                lambda: session.update(body),
+                session.hold,
+                session.resume,
+            ]
+        )()
         self.quietly(changing)
         if self.random.random() < 0.1:
             changing.cancel()
+
+    def tell(self) -> None:
+        session = self.session()
+        if session is not None:
+            how = self.random.choice([lambda: session.dtmf("12"), lambda: session.info("x", "text/plain")])
+            self.quietly(maybeDeferred(how))
+
+    def transfer(self) -> None:
+        session = self.session()
+        if session is None:
+            return
+        isAlice = session in self.pair.alice.sessions
+        others = (self.pair.alice if isAlice else self.pair.bob).sessions
+        peer = "sip:bob@example.com" if isAlice else "sip:alice@example.com"
+        target: str | Session = peer if self.random.random() < 0.3 else self.random.choice(others)
+        # Half of the time, where it is not the moment for it.
+        with contextlib.suppress(WrongMoment):
+            referral = session.refer(target, subscribe=self.random.random() < 0.8)
+            self.quietly(referral.whenAccepted())
+            self.referrals.append(referral)
 
     def intrude(self) -> None:
         """A request that is nobody's, or almost somebody's."""
@@ -175,8 +225,12 @@ class Turmoil:
             party.ua.handle("INVITE", lambda _: 486)
             for session in party.sessions:
                 self.quietly(session.terminate())
+        for reference in self.accepted:
+            reference.notify(487)
         self.pair.pump()
         self.pair.wait(100)
+        # Whoever is not told the end of a reference waits for it until that expires.
+        self.pair.wait(200, 1)
         for party in (self.pair.alice, self.pair.bob):
             assert {session.state for session in party.sessions} <= {State.TERMINATED}
             assert party.isIdle()
