@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sipws.config.optiontags import Where, supportedTags
+from sipws.dialog.dialog import TARGET_REFRESH, asksForSIPS
 from sipws.message.values import formatDate
 from sipws.ua.newcomers import NEWCOMERS
 
@@ -84,6 +85,24 @@ class Capabilities:
     def date(self) -> str:
         """Give the value of Date (RFC 3261 section 20.17): now."""
         return formatDate(datetime.fromtimestamp(self._clock.seconds(), UTC))
+
+    def introduce(self, response: OutgoingResponse) -> None:
+        """
+        Add to a response that makes a dialog, or refreshes a target, where we are and what we take.
+
+        @param response: The response; a header that it has takes the place of ours.
+        """
+        request = response.request
+        if request.method not in TARGET_REFRESH or not 100 < response.statusCode < 300:
+            return
+        if not response.hasHeader("Contact"):
+            # RFC 3261 section 12.1.1: "The UAS MUST add a Contact header field to the response"; "If the
+            # request that initiated the dialog contained a SIPS URI [...], the Contact header field in
+            # the response MUST be a SIPS URI."
+            scheme = "sips" if asksForSIPS(request) else "sip"
+            response.addHeader("Contact", self.identity.contactFor(scheme, dialog=True))
+        if not response.hasHeader("Allow"):
+            response.addHeader("Allow", self.allow())
 
     def sign(self, response: OutgoingResponse) -> None:
         """

@@ -145,7 +145,9 @@ class Dispatcher(Capabilities):
 
         @return: Whether there was still somebody to answer.
         """
-        return self.send(request, reply.to(request, self.toTag(request)))
+        response = reply.to(request, self.toTag(request))
+        self.introduce(response)
+        return self.send(request, response)
 
     def send(self, request: IncomingRequest, response: OutgoingResponse) -> bool:
         """
@@ -355,6 +357,7 @@ class Dispatcher(Capabilities):
         except (TypeError, ValueError):
             self._broke(Failure(), request, transaction)
             return
+        self.introduce(response)
         self._transmit(transaction, response)
 
     def _transmit(self, transaction: ServerTransaction, response: OutgoingResponse) -> bool:

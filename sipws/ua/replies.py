@@ -57,6 +57,9 @@ def finalResponse(request: IncomingRequest, result: object, toTag: str) -> Outgo
         raise ValueError(f"a handler returned the provisional {response.statusCode}: send it with respond")
     if response.request is not request:
         raise ValueError("a handler returned a response to another request")
+    if response.toTag is None:
+        # RFC 3261 section 8.2.6.2: "the UAS MUST add a tag to the To header field in the response".
+        response.setHeader("To", f"{request.getHeader('To')};tag={toTag}")
     return response
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, DeferredList
 
 from sipws.dialog import Dialog, Dialogs, Effect, Rejection, effectOf
-from sipws.dialog.dialog import TARGET_REFRESH, asksForSIPS
 from sipws.dialog.values import DialogID
 from sipws.errors import NotConnected, ParseError, SIPError, TransactionTimeout
 from sipws.ua.client import Exchange
@@ -361,10 +360,9 @@ class Usages:
         localCSeq: int | None = None,
     ) -> tuple[Dialog | None, OutgoingResponse]:
         """Answer a request."""
-        reply = Reply(
-            statusCode, reasonPhrase, self._headers(request, statusCode, headers), body, contentType
-        )
+        reply = Reply(statusCode, reasonPhrase, headers, body, contentType)
         response = reply.to(request, self._dispatcher.toTag(request))
+        self._dispatcher.introduce(response)
         if establish:
             transport = request.transport
             overTLS = transport is not None and servedTransport(transport).viaTransport == "WSS"
@@ -377,21 +375,6 @@ class Usages:
             self._followed.pop(request, None)
         self._dispatcher.send(request, response)
         return dialog, response
-
-    def _headers(self, request: IncomingRequest, statusCode: int, headers: _Headers) -> _Headers:
-        """Add what a response that makes a dialog, or refreshes a target, has to say."""
-        given = list(headers)
-        if request.method not in TARGET_REFRESH or not 100 < statusCode < 300:
-            return given
-        names = {name.lower() for name, _ in given}
-        ours: list[tuple[str, object]] = []
-        if not names & {"contact", "m"}:
-            # RFC 3261 section 12.1.1: "If the request that initiated the dialog contained a SIPS URI
-            # [...], the Contact header field in the response MUST be a SIPS URI."
-            ours.append(("Contact", self.contact(secure=asksForSIPS(request))))
-        if "allow" not in names:
-            ours.append(("Allow", self._dispatcher.allow()))
-        return [*ours, *given]
 
     def resend(self, response: OutgoingResponse) -> bool:
         """Send a response again."""

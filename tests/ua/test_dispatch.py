@@ -535,6 +535,51 @@ class TestRespond:
         assert len(tags) == 20
 
 
+class TestWhatMakesADialog:
+    """RFC 3261 section 12.1.1: "The UAS MUST add a Contact header field to the response"."""
+
+    @pytest.mark.parametrize(("secure", "scheme"), [(False, "sip"), (True, "sips")])
+    def test_saysWhereWeAreAndWhatWeTake(self, scene: Scene, secure: bool, scheme: str) -> None:
+        scene.ua.handle("REFER", lambda _: 202)
+        response = receive(scene, "REFER", f"{scheme}:alice@example.com")
+        assert response.getHeader("Contact").startswith(f"<{scheme}:")
+        assert response.getHeaders("Allow") == ["OPTIONS", "MESSAGE", "REFER"]
+        scene.clock.advance(64)
+
+    @pytest.mark.parametrize("statusCode", [180, 200])
+    def test_whoeverAnswersByItself(self, scene: Scene, statusCode: int) -> None:
+        requests: list[IncomingRequest] = []
+        scene.ua.handle("INVITE", requests.append)
+        receive(scene, "INVITE")
+        scene.ua.respond(requests[0], statusCode)
+        response = scene.transport.take()
+        assert len(response.getHeaders("Contact")) == 1
+        assert "INVITE" in response.getHeaders("Allow")
+        scene.ua.transactions.close(ValueError("over"))  # type: ignore[arg-type]
+
+    def test_theHandlersOwnTakesThePlaceOfOurs(self, scene: Scene) -> None:
+        own = [("m", "<sip:own@own.invalid>"), ("Allow", "REFER")]
+        scene.ua.handle("REFER", lambda _: Reply(202, headers=own))
+        response = receive(scene, "REFER")
+        assert response.getHeaders("Contact") == ["<sip:own@own.invalid>"]
+        assert response.getHeaders("Allow") == ["REFER"]
+        scene.clock.advance(64)
+
+    @pytest.mark.parametrize(("method", "statusCode"), [("REFER", 603), ("INFO", 200), ("MESSAGE", 200)])
+    def test_nothingElseDoes(self, scene: Scene, method: str, statusCode: int) -> None:
+        scene.ua.handle(method, lambda _: statusCode)
+        assert not receive(scene, method).hasHeader("Contact")
+        scene.clock.advance(64)
+
+    def test_aResponseThatIsReadyGetsATagToo(self, scene: Scene) -> None:
+        scene.ua.handle("INFO", lambda request: OutgoingResponse(request, 200))
+        scene.ua.handle("REFER", lambda request: OutgoingResponse(request, 403, toTag="own"))
+        # RFC 3261 section 8.2.6.2: "the UAS MUST add a tag to the To header field in the response".
+        assert receive(scene, "INFO").toTag
+        assert receive(scene, "REFER", branch="z9hG4bKrefer").toTag == "own"
+        scene.clock.advance(64)
+
+
 class TestInvite:
     def invite(self, scene: Scene, result: object = None) -> IncomingRequest:
         requests: list[IncomingRequest] = []
