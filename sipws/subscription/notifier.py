@@ -130,7 +130,8 @@ class Notifier(Emitter):
         @raise ValueError: The answer cannot be as it is given: nothing was sent, L{reject} it.
         """
         given = tuple(headers)
-        checkFurther([*_typed(contentType), *given])
+        checkFurther(given)
+        _checkTyped(body, contentType)
         if expires is not None:
             self.expires = min(expires, self.expires)
         self._headers = given
@@ -167,13 +168,14 @@ class Notifier(Emitter):
         @return: A Deferred of whether the subscriber has it, which does not fail: where the subscription
             is over, the event C{terminated} tells of that.
         @raise SubscriptionError: It has not been accepted.
-        @raise ValueError: There is no such type.
+        @raise ValueError: There is no such type, or none is given.
         """
-        checkFurther(_typed(contentType))
+        contentType = contentType or self._contentType
+        _checkTyped(body, contentType)
         if self.state in (State.TERMINATED, State.ENDED):
             isTold = False
             return succeed(isTold)
-        return self._say(Event.NOTIFY, body, contentType or self._contentType)
+        return self._say(Event.NOTIFY, body, contentType)
 
     def terminate(
         self,
@@ -194,7 +196,7 @@ class Notifier(Emitter):
         @return: A Deferred that fires when that is over, whatever came of it.
         @raise ValueError: The NOTIFY cannot say that.
         """
-        checkFurther(_typed(contentType))
+        _checkTyped(body, contentType)
         SubscriptionState.parse(f"terminated;reason={reason}")
         if self.state == State.ENDED:
             return succeed(None)
@@ -388,5 +390,10 @@ class Notifier(Emitter):
     }
 
 
-def _typed(contentType: str | None) -> list[tuple[str, object]]:
-    return [] if contentType is None else [("Content-Type", contentType)]
+def _checkTyped(body: bytes | str, contentType: str | None) -> None:
+    """Refuse, with C{ValueError}, what no NOTIFY can say."""
+    if contentType is not None:
+        checkFurther([("Content-Type", contentType)])
+    elif body:
+        # RFC 3261 section 20.15: it "MUST be present if the body is not empty".
+        raise ValueError("contentType: the state that is told has none")

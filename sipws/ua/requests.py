@@ -186,7 +186,7 @@ class RequestBuilder:
         @param contentType: The type of the body.
         @param transport: What it will be sent on, at once; C{None}: it has to
             be given to L{address}.
-        @raise ValueError: The target is no URI, or a header cannot be as it is given.
+        @raise ValueError: The target is no URI, a header cannot be as it is given, or a body has no type.
         """
         checkMethod(method)
         identity = self.identity
@@ -217,6 +217,9 @@ class RequestBuilder:
         checkValues(pairs)
         if given:
             _addHeaders(pairs, given, tag, known)
+        if body and contentType is None and not any(name == "Content-Type" for name, _ in pairs):
+            # RFC 3261 section 20.15: it "MUST be present if the body is not empty".
+            raise ValueError(f"contentType: the body of a {method} has none")
         request = OutgoingRequest.assemble(method, uri, pairs, body, known)
         if transport is not None and not self.preloads:
             request.prependVia(self._via(transport, branch), branch)

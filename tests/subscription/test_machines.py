@@ -312,7 +312,7 @@ def _unanswered(stage: NotifierStage) -> None:
 
 
 def _told(stage: NotifierStage) -> None:
-    outcome(stage.notifier.notify("y"))
+    outcome(stage.notifier.notify("y", "text/plain"))
 
 
 def _again(stage: NotifierStage) -> None:

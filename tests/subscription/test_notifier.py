@@ -78,7 +78,7 @@ class TestBeginning:
     def test_refused(self) -> None:
         stage = NotifierStage()
         stage.subscribe()
-        stage.notifier.reject(403, "Not You", [("Warning", "x")])
+        stage.notifier.reject(403, "Not You", [("Subject", "x")])
         response = stage.response()
         assert (response.statusCode, response.reasonPhrase) == (403, "Not You")
         assert stage.notifier.state == State.ENDED
@@ -86,7 +86,7 @@ class TestBeginning:
             stage.notifier.reject()
         with pytest.raises(SubscriptionError):
             stage.notifier.accept()
-        assert outcome(stage.notifier.notify("x")) == [False]
+        assert outcome(stage.notifier.notify("x", PIDF)) == [False]
         assert not stage.scene.transport.sent
         stage.end()
 
@@ -309,8 +309,31 @@ class TestNotices:
         stage = NotifierStage()
         stage.subscribe()
         with pytest.raises(SubscriptionError):
-            stage.notifier.notify("x")
+            stage.notifier.notify("x", PIDF)
         stage.notifier.reject()
+        stage.end()
+
+    def test_whatIsToldHasAType(self) -> None:
+        stage = NotifierStage()
+        stage.subscribe()
+        # RFC 3261 section 20.15: it "MUST be present if the body is not empty".
+        for tell in (
+            stage.notifier.accept,
+            stage.notifier.notify,
+            lambda body: stage.notifier.terminate(body=body),
+        ):
+            with pytest.raises(ValueError, match="contentType"):
+                tell("x")
+        assert not stage.scene.transport.sent
+        outcome(stage.notifier.accept())
+        stage.response()
+        stage.notice()
+        with pytest.raises(ValueError, match="contentType"):
+            stage.notifier.notify("x")
+        outcome(stage.notifier.notify("x", PIDF))
+        stage.notice()
+        outcome(stage.notifier.notify("y"))
+        assert stage.notice().contentType == PIDF
         stage.end()
 
     def test_aChallengeIsAnswered(self) -> None:
@@ -322,7 +345,7 @@ class TestNotices:
         again = stage.notice()
         assert again.hasHeader("Authorization")
         assert again.cseq == first.cseq + 1
-        outcome(stage.notifier.notify("x"))
+        outcome(stage.notifier.notify("x", PIDF))
         assert stage.notice().cseq == again.cseq + 1
         stage.end()
 

@@ -64,9 +64,16 @@ class TestMandatoryHeaders:
         assert sent(ua_displayName='Al "A" ice').fromHeader.displayName == 'Al "A" ice'
 
     def test_textGoesOutAsUTF8(self) -> None:
-        request = sent(body="größe")
+        request = sent(body="größe", contentType="text/plain")
         assert request.body == "größe".encode()
         assert request.contentLength == 7
+
+    @pytest.mark.parametrize("name", ["Content-Type", "content-type", "c"])
+    def test_aBodyHasAType(self, name: str) -> None:
+        assert sent(body="x", headers=[(name, "text/plain")]).getHeaders("Content-Type") == ["text/plain"]
+        # RFC 3261 section 20.15: it "MUST be present if the body is not empty".
+        with pytest.raises(ValueError, match="contentType: the body of a MESSAGE has none"):
+            sent(body="x", headers=[("Subject", "x")])
 
 
 class TestVia:
