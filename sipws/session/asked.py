@@ -68,7 +68,7 @@ class Asked:
         self._onEnd()
         self._leg.send(local)
         further = () if self._further is None else self._further(self._request)
-        given = [*headers, *local.disposition, *further]
+        given = [*local.among(headers), *further]
         self._usages.respond(self._request, 200, None, given, local.body, local.contentType)
         self.answered.callback(None)
 

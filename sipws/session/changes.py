@@ -118,7 +118,7 @@ class Change:
         given = [*self._headers, *session.refresher.ask()]
         headers = withSupported(session.usages.configuration, given)
         if description is not None:
-            headers += description.disposition
+            headers = description.among(headers)
             self._leg.send(description)
         isInvite = self.method == "INVITE"
         self._pracks = None

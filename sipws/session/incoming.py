@@ -204,7 +204,7 @@ class Incoming:
         """Send a provisional response."""
         statusCode, reasonPhrase, headers, description = payload
         if description is not None:
-            headers = [*headers, *description.disposition]
+            headers = description.among(headers)
         response = self._respond(statusCode, reasonPhrase, headers, description)
         if response is None:
             return
@@ -363,7 +363,7 @@ class Incoming:
         description, headers = payload
         self._stopWaiting()
         if description is not None:
-            headers = [*headers, *description.disposition]
+            headers = description.among(headers)
         further = declared(self._usages.configuration.infoPackages)
         headers = [*headers, *self._session.refresher.answer(self.request), *further]
         headers = withSupported(self._usages.configuration, headers)

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from sipws.errors import ParseError, SessionTerminated, WrongMoment
 from sipws.session.core import Headers, SessionCore
-from sipws.session.dtmf import DTMF, DTMF_RELAY, PAUSE, checkTones, toneOf
+from sipws.session.dtmf import DTMF, DTMF_RELAY, DTMF_TYPES, PAUSE, checkTones, toneOf
 from sipws.session.infopackages import BAD_INFO_PACKAGE, packageOf, recvInfo
 from sipws.session.machine import State
 
@@ -105,8 +105,11 @@ class Informing(SessionCore):
             return None
         isHeard = tone is not None and self.hears("dtmf")
         if request.body and not isHeard and not self.hears("info"):
-            # Nobody here understands it.
-            return 415
+            # RFC 3261 section 8.2.3: "The response MUST contain an Accept header field listing the types
+            # of all bodies it understands": section 20.1, none if it is empty.
+            understood = ", ".join(DTMF_TYPES) if self.hears("dtmf") else ""
+            self.usages.respond(request, 415, headers=[("Accept", understood)])
+            return None
         # "Otherwise, if the INFO request is syntactically correct and well structured, the UA MUST send a
         # 200 (OK) response": before a listener may end the session.
         self.usages.respond(request, 200)

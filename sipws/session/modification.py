@@ -262,7 +262,7 @@ class Modification:
         asksForAnswer = False
         given = [*headers, *session.refreshed(request)]
         if local is not None:
-            given += local.disposition
+            given = local.among(given)
             asksForAnswer = leg.send(local) == OfferEvent.SEND_OFFER
         _, response = usages.respond(
             request,

@@ -107,10 +107,9 @@ class Outgoing:
 
     def _build(self, target: URI | str, headers: Headers) -> OutgoingRequest:
         description = self._invitation.description
-        disposition = [] if description is None else description.disposition
         options = self._usages.configuration
         further = [*self._session.refresher.ask(), *declared(options.infoPackages), *required(options)]
-        given = [*headers, *disposition, *further]
+        given = [*(headers if description is None else description.among(headers)), *further]
         return self._usages.build(
             "INVITE",
             target,

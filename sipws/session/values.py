@@ -101,6 +101,13 @@ class Description:
         # imply "render"."
         return [] if _isSDP(self.contentType) else [("Content-Disposition", "session")]
 
+    def among(self, headers: Iterable[tuple[str, object]]) -> list[tuple[str, object]]:
+        """Give the headers of a message that it is in: what they say of it takes the place of ours."""
+        given = [*headers]
+        if not any(name.lower() == "content-disposition" for name, _ in given):
+            given += self.disposition
+        return given
+
 
 @attrs.frozen
 class Termination:

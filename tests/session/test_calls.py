@@ -87,7 +87,7 @@ class TestTheWholeWay:
         caller = pair.alice.watch(pair.alice.ua.invite("bob", b"\x00offer", kind))
         invite = pair.alice.scene.transport.sent[0]
         # RFC 3261 section 20.11: another type than SDP implies "render".
-        assert invite.getHeader("Content-Disposition") == "session"
+        assert invite.getHeaders("Content-Disposition") == ["session"]
         pair.pump()
         callee = pair.bob.session
         assert callee.remoteDescription is not None
@@ -96,6 +96,25 @@ class TestTheWholeWay:
         pair.pump()
         assert caller.remoteDescription is not None
         assert caller.remoteDescription.body == b"\xffanswer"
+        pair.finish()
+
+    def test_whatTheCallerSaysOfItsDescriptionIsSaidOnce(self) -> None:
+        pair = Pair()
+        said = [("content-disposition", "session;handling=optional")]
+        caller = pair.alice.watch(pair.alice.ua.invite("bob", "{}", "application/json", said))
+        invite = pair.alice.scene.transport.sent[0]
+        assert invite.getHeaders("Content-Disposition") == ["session;handling=optional"]
+        pair.pump()
+        pair.bob.session.accept("{}", "application/json", said)
+        response = pair.bob.scene.transport.sent[0]
+        assert response.getHeaders("Content-Disposition") == ["session;handling=optional"]
+        pair.pump()
+        for session, name in ((caller, "alice"), (pair.bob.session, "bob")):
+            changing = session.reinvite("{1}", "application/json", said)
+            party = pair.alice if name == "alice" else pair.bob
+            assert party.scene.transport.sent[0].getHeaders("Content-Disposition") == [said[0][1]]
+            pair.pump()
+            assert outcome(changing)[0].statusCode == 200
         pair.finish()
 
     def test_aCallWithoutDescriptions(self) -> None:

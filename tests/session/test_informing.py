@@ -75,6 +75,18 @@ class TestInfo:
         assert lone.sent() == ["415 INFO", "200 INFO", "400 INFO", "400 INFO"]
         lone.finish()
 
+    def test_aRefusalSaysWhatIsUnderstood(self) -> None:
+        lone, session = called()
+        lone.within("INFO", 2, "Content-Type: text/plain", body="hello")
+        # RFC 3261 section 20.1: "an empty Accept header field means that no formats are acceptable".
+        refusal = lone.take()
+        assert refusal.hasHeader("Accept")
+        assert refusal.getHeaders("Accept") == []
+        session.on("dtmf", lambda _: None)
+        lone.within("INFO", 3, "Content-Type: text/plain", body="hello")
+        assert lone.take().getHeaders("Accept") == ["application/dtmf-relay", "application/dtmf"]
+        lone.finish()
+
     def test_thereIsNoneWithoutADialog(self) -> None:
         lone = Lone()
         session = lone.party.call()
