@@ -77,7 +77,9 @@ class OwnStack:
         elif request.method != "ACK" and request.transport is not None:
             transaction = NonInviteServerTransaction(request, request.transport, self.transactions)
             statusCode = 200 if request.method == "OPTIONS" else 405
-            transaction.respond(OutgoingResponse(request, statusCode, toTag=token_hex(8)))
+            # RFC 3261 section 21.4.6: a 405 says what is taken, and a 200 to OPTIONS does.
+            allow = [("Allow", "OPTIONS")]
+            transaction.respond(OutgoingResponse(request, statusCode, headers=allow, toTag=token_hex(8)))
 
     def onTransportConnecting(self, transport: ITransport, attempts: int) -> None:
         """There is an attempt to connect."""

@@ -171,7 +171,10 @@ def test_ownstackAsksAndAnswers(capsys: pytest.CaptureFixture[str]) -> None:
     sent = NonInviteClientTransaction(register, transport, stack.transactions).start()
     assert world.resultOf(sent).statusCode == 200
     assert world.resultOf(alice.options("me")).statusCode == 200
-    assert world.resultOf(alice.message("me", "hello")).statusCode == 405
+    refused = world.resultOf(alice.message("me", "hello"))
+    assert refused.statusCode == 405
+    # RFC 3261 section 21.4.6: it "MUST include an Allow header field".
+    assert refused.getHeaders("Allow") == ["OPTIONS"]
 
     world.resultOf(world.server.stop())
     world.network.refuse()
