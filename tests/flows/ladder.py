@@ -11,6 +11,7 @@ from typing import Any
 from sipws import Configuration, UserAgent
 from sipws.message import IncomingRequest, IncomingResponse
 from sipws.testing import MemoryConnection, MemoryNetwork
+from tests.whole import assertWhole
 
 __all__ = ["Ladder"]
 
@@ -108,5 +109,6 @@ class Ladder:
         return received.pop(0)
 
     def _carry(self, message: IncomingRequest | IncomingResponse, receiver: str) -> None:
+        assertWhole(message)
         self._connections[receiver].send(bytes(message))
         self.network.pump()

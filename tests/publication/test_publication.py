@@ -11,6 +11,7 @@ from sipws.errors import PublicationError
 from sipws.publication import PUBLICATION, Publication, State
 from sipws.publication.machine import ARROWS, Event
 from tests.ua.fakes import ALICE, Scene, outcome
+from tests.whole import assertWhole
 
 PIDF = "application/pidf+xml"
 
@@ -32,6 +33,7 @@ class Stage:
         """Take the PUBLISH that went out, as the one that is to be answered."""
         self.out = self.scene.transport.take()
         assert self.out.method == "PUBLISH"
+        assertWhole(self.out)
         return self.out
 
     def answer(self, statusCode: int, **headers: object) -> None:

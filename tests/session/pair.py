@@ -11,6 +11,7 @@ from typing import Any
 from sipws.message import IncomingRequest, IncomingResponse
 from sipws.session import Session, Termination
 from tests.ua.fakes import Scene, incoming
+from tests.whole import assertWhole
 
 OFFER, ANSWER = "v=0 offer", "v=0 answer"
 
@@ -99,6 +100,7 @@ class Pair:
         under += [("<", alice, message) for message in bob.takeAll()]
         for arrow, transport, message in under:
             self.ladder.append(f"{arrow} {short(message)}")
+            assertWhole(message)
             if not self.drop(message):
                 transport.receive(bytes(message))
         return bool(under)
@@ -147,11 +149,16 @@ class Lone:
 
     def take(self) -> Any:
         """Take the oldest message that it has sent."""
-        return self.transport.take()
+        message = self.transport.take()
+        assertWhole(message)
+        return message
 
     def sent(self) -> list[str]:
         """Take all messages that it has sent, in short."""
-        return [short(message) for message in self.transport.takeAll()]
+        messages = self.transport.takeAll()
+        for message in messages:
+            assertWhole(message)
+        return [short(message) for message in messages]
 
     def receive(self, method: str = "INVITE", *headers: str, body: str = "", **options: Any) -> None:
         """Have a request come in."""

@@ -7,6 +7,7 @@ from typing import Any
 from sipws.message import IncomingRequest
 from sipws.subscription import Notifier, Subscription
 from tests.ua.fakes import BOB, Scene, incoming
+from tests.whole import assertWhole
 
 CONTACT = "Contact: <sip:bob@bob.invalid;transport=ws>"
 
@@ -42,6 +43,7 @@ class SubscriberStage:
         """Take the SUBSCRIBE that went out."""
         self.out = self.scene.transport.take()
         assert self.out.method == "SUBSCRIBE"
+        assertWhole(self.out)
         return self.out
 
     def takeFirst(self) -> Any:
@@ -87,6 +89,7 @@ class SubscriberStage:
         self.scene.transport.receive(incoming("NOTIFY", uri, *lines, fromTag=fromTag, body=body, **options))
         response, *others = self.scene.transport.sent
         self.scene.transport.sent = [*sent, *others]
+        assertWhole(response)
         return response
 
     def names(self) -> list[str]:
@@ -161,6 +164,7 @@ class NotifierStage:
         """Take the response that went out."""
         response = self.scene.transport.take()
         assert not isinstance(response, IncomingRequest)
+        assertWhole(response)
         self.toTag = response.toTag
         return response
 
@@ -168,6 +172,7 @@ class NotifierStage:
         """Take the NOTIFY that went out, and answer it; C{None}: leave it unanswered."""
         self.out = self.scene.transport.take()
         assert self.out.method == "NOTIFY"
+        assertWhole(self.out)
         if statusCode is not None:
             self.answer(statusCode, *headers)
         return self.out
