@@ -10,6 +10,11 @@ const element = (id) => document.getElementById(id);
 // Python has no media here, and no candidates are to be waited for on one machine.
 const media = { mediaConstraints: { audio: true, video: false }, pcConfig: { iceServers: [] } };
 
+// A caller may want us to make the offer: an INVITE without one.  JsSIP takes the streams to answer
+// with from the caller's offer, where there is none takes none in spite of the constraints, and
+// waits for ever for the candidates of none.  This has it take audio.
+const answering = { ...media, rtcOfferConstraints: { offerToReceiveAudio: true } };
+
 const ua = new JsSIP.UA({
   sockets: [new JsSIP.WebSocketInterface(settings.server)],
   uri: `sip:${user}@${settings.domain}`,
@@ -53,7 +58,7 @@ element('call').onclick = () => {
   show('calling', element('target').value);
   follow(ua.call(`sip:${element('target').value}@${settings.domain}`, media));
 };
-element('answer').onclick = () => session.answer(media);
+element('answer').onclick = () => session.answer(answering);
 element('hangUp').onclick = () => session.terminate();
 element('callMe').onclick = () => ua.sendMessage(`sip:python@${settings.domain}`, 'Call me');
 ua.start();

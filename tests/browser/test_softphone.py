@@ -16,8 +16,9 @@ import pytest_twisted
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 
-from examples.softphone.server import Softphone
+from examples.softphone.server import Softphone, decline
 from sipws.session import Session
+from sipws.session.machine import State
 from tests.browser import chromium
 from tests.browser.chromium import Chromium, Page
 from tests.counterparts import requireCounterpart
@@ -121,6 +122,58 @@ async def test_thePageIsCalled(room: Room, whoHangsUp: str) -> None:
     await within(session.whenConfirmed())
 
     await end(session, page, whoHangsUp)
+
+
+def invite(softphone: Softphone) -> Session:
+    """Have Python call the page with an INVITE without an offer, and decline what is offered in the 200."""
+    session = softphone.python.invite("sip:alice@localhost")
+    session.on("offer", lambda offer: offer.accept(decline(offer.body)))
+    return session
+
+
+@HANGS_UP
+@pytest_twisted.ensureDeferred
+async def test_thePageMakesTheOffer(room: Room, whoHangsUp: str) -> None:
+    page = await room.page("alice")
+
+    session = invite(room.softphone)
+    await shows(page, "state", "ringing")
+    await page.click("answer")
+    await shows(page, "state", "confirmed")
+    await within(session.whenConfirmed())
+
+    assert session.remoteDescription is not None
+    assert b"m=audio" in session.remoteDescription.body
+    await end(session, page, whoHangsUp)
+
+
+#: In the page: that it has made a description, and how far it has come with it.
+_OFFERED = """new Promise((done) => {
+  const ask = () => {
+    const { localDescription: made, iceGatheringState } = session.connection ?? {};
+    if (made) done(`${(made.sdp.match(/^m=/gm) ?? []).length} streams, candidates: ${iceGatheringState}`);
+    else setTimeout(ask, 20);
+  };
+  ask();
+})"""
+
+
+@pytest_twisted.ensureDeferred
+async def test_jsSIPOffersNothingWithoutBeingToldTo(room: Room) -> None:
+    """Why the page says more than which media it wants: should this fail, JsSIP has been mended."""
+    page = await room.page("alice")
+
+    session = invite(room.softphone)
+    await shows(page, "state", "ringing")
+    await page.evaluate("session.answer(media)")
+    offered = await within(Deferred.fromCoroutine(page.evaluate(_OFFERED)), PATIENCE)
+
+    # No candidates of no stream are gathered, for which it waits before it sends the 200.
+    assert offered == "0 streams, candidates: new"
+    await pause(0.3)
+    assert session.state == State.EARLY
+    session.cancel()
+    await within(session.whenTerminated())
 
 
 @pytest_twisted.ensureDeferred
