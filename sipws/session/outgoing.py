@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from sipws.dialog.values import DialogID
 from sipws.emitter import loggerFor
 from sipws.errors import (
+    Congested,
     LimitExceeded,
     SIPError,
     TransactionCancelled,
@@ -454,4 +455,5 @@ def _endingOf(failure: Failure) -> Termination:
         return Termination(Cause.TIMEOUT, "network")
     if failure.check(TransactionCancelled) is not None:
         return Termination(Cause.CANCELLED, "network")
-    return Termination(Cause.CONNECTION, "network")
+    isCongested = failure.check(Congested) is not None
+    return Termination(Cause.CONGESTED if isCongested else Cause.CONNECTION, "network")

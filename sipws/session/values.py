@@ -50,6 +50,8 @@ class Cause:
     LIMIT: Final = "too many at once"
     #: The INVITE could not be sent, or the connection was lost with what was under way on it.
     CONNECTION: Final = "connection lost"
+    #: So much waits already for a server that does not read that the INVITE was not taken.
+    CONGESTED: Final = "the server does not read"
     #: The connection was lost; there is another, but the peer took no re-INVITE on it.
     NOT_REPAIRED: Final = "not repaired"
     #: Our 2xx was not acknowledged.

@@ -9,10 +9,34 @@ from collections.abc import Callable, Hashable
 
 from twisted.internet.defer import Deferred
 
-__all__ = ["Backlog", "Writers"]
+from sipws.message import OutgoingRequest, OutgoingResponse
+
+__all__ = ["Backlog", "Writers", "isOwed"]
 
 #: What a frame has beside its payload, in octets: a header, mostly of four, and a masking key.
 _FRAME_OVERHEAD = 8
+
+#: How much may wait at least, beyond the limit, of what is owed, in octets: a hundred messages.
+_RESERVE = 65_536
+
+#: The requests that acknowledge or end what is under way.
+_OWED = frozenset({"ACK", "BYE", "CANCEL", "PRACK"})
+
+
+def isOwed(message: object) -> bool:
+    """
+    Say whether a message acknowledges or ends something that the peer has under way.
+
+    On a reliable transport nobody asks for it again: a peer that does not get
+    it rings, talks or waits for minutes.
+
+    @param message: What is to be sent.
+    """
+    if isinstance(message, OutgoingRequest):
+        return message.method in _OWED
+    if isinstance(message, OutgoingResponse):
+        return message.method == "INVITE" and message.statusCode >= 200
+    return False
 
 
 class Backlog:
@@ -23,12 +47,14 @@ class Backlog:
     What waits here goes into that buffer bit by bit, whenever it is empty:
     so it shows whether the server reads as much as that buffer holds, some 64 KiB.
 
+    What is owed still finds room when nothing else does: as much again.
+
     @ivar octets: How many wait, those of control frames aside.
     @ivar since: When the server was last seen to have read that much, by the clock.
     @ivar refused: How many messages were not taken.
     """
 
-    __slots__ = ("_blocked", "_frames", "_limit", "_urgent", "octets", "refused", "since")
+    __slots__ = ("_blocked", "_frames", "_limit", "_reserve", "_urgent", "octets", "refused", "since")
 
     def __init__(self, limit: int, now: float) -> None:
         """
@@ -39,17 +65,20 @@ class Backlog:
         self.since = now
         self.refused = 0
         self._limit = limit
+        self._reserve = max(limit, _RESERVE)
         self._blocked = True
         self._frames: deque[bytes] = deque()
         self._urgent: dict[Hashable, bytes] = {}
 
-    def hasRoomFor(self, length: int) -> bool:
+    def hasRoomFor(self, length: int, *, owed: bool) -> bool:
         """
         Say whether there is room for a message.
 
         @param length: Its length, in octets.
+        @param owed: Whether it L{isOwed}.
         """
-        if self.octets + length + _FRAME_OVERHEAD > self._limit:
+        limit = self._limit + self._reserve if owed else self._limit
+        if self.octets + length + _FRAME_OVERHEAD > limit:
             self.refused += 1
             return False
         return True

@@ -40,7 +40,7 @@ class TransportOptions:
         larger one the connection is closed with code 1009.
     @ivar maxPendingOctets: How much may wait for a server that does not read,
         in octets, beside what Twisted's and the system's buffers hold: beyond it,
-        C{send} says no.
+        C{send} says no, but to what acknowledges or ends something.
     @ivar caFile: The path of a PEM file with the certificates that are
         trusted, in place of the platform's.
     @ivar clientCertificate: The path of a PEM file with a certificate, and

@@ -416,18 +416,19 @@ class SIPWebSocketClientProtocol(LeanWebSocketClientProtocol):
 
     # Octets out.
 
-    def sendOctets(self, message: bytes) -> bool:
+    def sendOctets(self, message: bytes, *, owed: bool = False) -> bool:
         """
         Send a message, on a WebSocket that is open.
 
         @param message: Its octets.
+        @param owed: Whether it acknowledges or ends something, and so finds room where others do not.
         @return: Whether it was sent; not where too much waits already for a
             server that does not read.
         """
         backlog = self.backlog
         if backlog is None:
             self.transport.write(self._frame(opcodeFor(message), message))
-        elif backlog.hasRoomFor(len(message)):
+        elif backlog.hasRoomFor(len(message), owed=owed):
             backlog.add(self._frame(opcodeFor(message), message))
         else:
             return False

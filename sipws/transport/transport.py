@@ -22,7 +22,7 @@ from sipws.message import (
     rejectMalformed,
     sanityCheck,
 )
-from sipws.transport.backlog import Writers
+from sipws.transport.backlog import Writers, isOwed
 from sipws.transport.factory import SIPWebSocketClientFactory
 from sipws.transport.keepalive import CRLF_PONG, boundedFlowTimer, takeCRLF
 from sipws.transport.options import DEFAULT_OPTIONS, TransportOptions
@@ -159,7 +159,9 @@ class Transport:
 
         @param msg: The message, or its text or octets.
         @return: Whether the WebSocket was open for sending: it is not where
-            more than C{maxPendingOctets} wait for a server that does not read.
+            more than C{maxPendingOctets} wait for a server that does not read; as much
+            again, and 64 KiB at least, may wait of what acknowledges or ends something:
+            ACK, PRACK, CANCEL, BYE, and the final response to an INVITE.
         """
         ws = self.ws
         if ws is None or ws.state != ws.STATE_OPEN:
@@ -169,7 +171,7 @@ class Transport:
             octets = msg.encode() if isinstance(msg, str) else bytes(msg)
             if self.ua.configuration.traceSip:
                 self._trace("sent to", octets)
-            sent = ws.sendOctets(octets)
+            sent = ws.sendOctets(octets, owed=ws.backlog is not None and isOwed(msg))
         except Exception:  # noqa: BLE001 - "never raises": whatever the message is
             self.logger.failure("unable to send a message")
             return False
