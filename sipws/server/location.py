@@ -96,10 +96,15 @@ class Locations(Mapping[str, tuple[Binding, ...]]):
         """Give the bindings of an address of record, none if there are none."""
         return tuple(self._bindings.get(aor, ()))
 
-    def findContact(self, uri: URI) -> Binding | None:
-        """Find a binding whose contact address is the same as a URI (RFC 3261 section 19.1.4)."""
+    def findContact(self, uri: URI, aor: str | None = None) -> Binding | None:
+        """
+        Find a binding whose contact address is the same as a URI (RFC 3261 section 19.1.4).
+
+        @param uri: The URI.
+        @param aor: The only address of record whose bindings count; C{None}: all do.
+        """
         for binding in self._hosts.get(_hostOf(uri), ()):
-            if binding.uri.equivalent(uri):
+            if binding.uri.equivalent(uri) and aor in (None, binding.aor):
                 return binding
         return None
 

@@ -161,8 +161,10 @@ class Router:
         return [] if connection is None else [[Target(connection, path.uri)]]
 
     def _byContact(self, path: Path) -> list[list[Target]]:
-        # An end of a dialog that has connected anew is found by its contact address.
-        binding = self._locations.findContact(path.uri)
+        # An end of a dialog that has connected anew is found by its contact address.  Anything may be
+        # registered as one: what another has chosen must not lead astray what is for a user of ours.
+        owner = self._names.addressOfRecord(path.uri.user or "") if path.isOurs else None
+        binding = self._locations.findContact(path.uri, owner)
         return [] if binding is None else [[Target(binding.connection, path.uri)]]
 
     def _byUser(self, path: Path) -> list[list[Target]]:

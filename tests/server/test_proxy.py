@@ -156,6 +156,20 @@ class TestForwarding:
 class TestRefusal:
     """Sections 16.3 and 16.5."""
 
+    def test_nobodyTakesWhatIsForAnotherByTheirContact(
+        self, world: World, alice: Client, bob: Client
+    ) -> None:
+        mallory = world.client("mallory")
+        assert mallory.register("mallory", contact=f"<{BOB}>").statusCode == 200
+
+        alice.request("MESSAGE", BOB)
+
+        assert mallory.take() == []
+        assert bob.one().method == "MESSAGE"
+        bob.drop()
+        alice.request("MESSAGE", BOB)
+        assert mallory.take() == []
+
     def test_nobodyIsNotFound(self, alice: Client) -> None:
         alice.request("MESSAGE", f"sip:nobody@{DOMAIN}")
 
