@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from twisted.logger import Logger
 
-from sipws.errors import LimitExceeded, ParseError
+from sipws.errors import LimitExceeded, ParseError, SIPError
 from sipws.message import Event, OutgoingResponse, sanity
 from sipws.server.refusal import Headers, Refused
 from sipws.transaction import InviteServerTransaction, NonInviteServerTransaction
@@ -127,6 +127,10 @@ class ServerCore:
             self._respond(connection, request, 400, "Bad Request - Via: another's branch")
 
     def _acknowledge(self, request: IncomingRequest, connection: Connection) -> None:
+        if request.toTag == sanity.statelessTag(request):
+            # It is of what was answered here without a transaction, as RFC 3261 section 8.2.7 lets it be:
+            # nobody else has heard of its INVITE.
+            return
         try:
             self._proxy.validate(request)
             self._proxy.acknowledge(request, connection, self._router.follow(request, connection))
@@ -144,7 +148,7 @@ class ServerCore:
         try:
             self._process(request, connection, transaction)
         except Refused as refusal:
-            self._answer(transaction, refusal.statusCode, refusal.reasonPhrase, refusal.headers)
+            self._refuse(transaction, connection, refusal)
         except ParseError as error:
             self._answer(transaction, 400, _reason(error))
         except ValueError:
@@ -152,6 +156,24 @@ class ServerCore:
         except Exception:  # noqa: BLE001 -- one request must not end what others share
             _log.failure("a {method} could not be processed", method=request.method)
             self._answer(transaction, 500)
+
+    def _refuse(self, transaction: ServerTransaction, connection: Connection, refusal: Refused) -> None:
+        """
+        Say that a request is not taken.
+
+        To a stranger without a transaction, which would wait for an ACK.  RFC 3261
+        section 26.3.2.4: "UAs and proxy servers SHOULD challenge questionable requests with only
+        a single 401 (Unauthorized) or 407 (Proxy Authentication Required), forgoing the normal
+        response retransmission algorithm, and thus behaving statelessly towards unauthenticated
+        requests."
+        """
+        answer = refusal.statusCode, refusal.reasonPhrase, refusal.headers
+        # Within a dialog, the tag of an answer would not tell its ACK from others.
+        if refusal.statusCode in (401, 407) and transaction.request.toTag is None:
+            transaction.abandon(SIPError("answered without a transaction"))
+            self._respond(connection, transaction.request, *answer)
+        else:
+            self._answer(transaction, *answer)
 
     def _process(
         self, request: IncomingRequest, connection: Connection, transaction: ServerTransaction

@@ -184,6 +184,24 @@ class TestProxy:
 
         assert client.one().statusCode == 407
 
+    def test_whoDoesNotAnswerAChallengeLeavesNothing(self, world: World, client: Client) -> None:
+        """RFC 3261 section 26.3.2.4: nothing is kept of what anybody may send, not even for an ACK."""
+        client.request("INVITE", self.URI)
+
+        assert client.one().statusCode == 407
+        assert len(world.server.transactions) == 0
+
+    def test_theACKToAChallengeGoesNoFurther(self, world: World, client: Client) -> None:
+        bob = self.registered(world, "bob", "builder")
+        same = {"Call-ID": "challenged", "From": f"<sip:alice@{DOMAIN}>;tag=from"}
+        branch = client.request("INVITE", self.URI, {"CSeq": "1 INVITE", **same})
+        to = client.one().getHeader("To")
+
+        via = f"SIP/2.0/WS {client.via};branch={branch}"
+        client.request("ACK", self.URI, {"CSeq": "1 ACK", "Via": via, **same}, to=to)
+
+        assert (client.take(), bob.take()) == ([], [])
+
     def test_withCredentialsItIsForwarded(self, world: World, client: Client) -> None:
         bob = self.registered(world, "bob", "builder")
         (response,) = self.message(client)

@@ -935,6 +935,21 @@ class TestLimits:
 
         assert bob.one().method == "MESSAGE"
 
+    def test_theACKToThatGoesNoFurther(self) -> None:
+        world = World(limits=ServerLimits(maxTransactions=1))
+        alice, bob = world.user("alice"), world.user("bob")
+        alice.request("MESSAGE", BOB)
+        assert bob.one().method == "MESSAGE"
+        same = {"Call-ID": "refused", "From": f"<sip:alice@{DOMAIN}>;tag=from"}
+        branch = alice.request("INVITE", BOB, {"CSeq": "1 INVITE", **same})
+        refused = alice.one()
+        assert refused.statusCode == 503
+
+        via = f"SIP/2.0/WS {alice.via};branch={branch}"
+        alice.request("ACK", BOB, {"CSeq": "1 ACK", "Via": via, **same}, to=refused.getHeader("To"))
+
+        assert (alice.take(), bob.take()) == ([], [])
+
     def test_tooManyBranchesAre503(self) -> None:
         world = World(limits=ServerLimits(maxTransactions=1))
         alice = world.user("alice")
