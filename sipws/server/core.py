@@ -148,32 +148,38 @@ class ServerCore:
         try:
             self._process(request, connection, transaction)
         except Refused as refusal:
-            self._refuse(transaction, connection, refusal)
+            self._refuse(transaction, connection, refusal.statusCode, refusal.reasonPhrase, refusal.headers)
         except ParseError as error:
-            self._answer(transaction, 400, _reason(error))
+            self._refuse(transaction, connection, 400, _reason(error))
         except ValueError:
-            self._answer(transaction, 400)
+            self._refuse(transaction, connection, 400)
         except Exception:  # noqa: BLE001 -- one request must not end what others share
             _log.failure("a {method} could not be processed", method=request.method)
             self._answer(transaction, 500)
 
-    def _refuse(self, transaction: ServerTransaction, connection: Connection, refusal: Refused) -> None:
+    def _refuse(
+        self,
+        transaction: ServerTransaction,
+        connection: Connection,
+        statusCode: int,
+        reasonPhrase: str | None = None,
+        headers: Headers = (),
+    ) -> None:
         """
-        Say that a request is not taken.
+        Say that a request is not taken: for an INVITE without a transaction, which would wait for an ACK.
 
-        To a stranger without a transaction, which would wait for an ACK.  RFC 3261
-        section 26.3.2.4: "UAs and proxy servers SHOULD challenge questionable requests with only
-        a single 401 (Unauthorized) or 407 (Proxy Authentication Required), forgoing the normal
-        response retransmission algorithm, and thus behaving statelessly towards unauthenticated
-        requests."
+        Anybody may send what is refused.  RFC 3261 section 26.3.2.4, of challenges: "UAs and proxy
+        servers SHOULD challenge questionable requests with only a single 401 (Unauthorized) or
+        407 (Proxy Authentication Required), forgoing the normal response retransmission
+        algorithm, and thus behaving statelessly towards unauthenticated requests."
         """
-        answer = refusal.statusCode, refusal.reasonPhrase, refusal.headers
+        request = transaction.request
         # Within a dialog, the tag of an answer would not tell its ACK from others.
-        if refusal.statusCode in (401, 407) and transaction.request.toTag is None:
+        if request.method == "INVITE" and request.toTag is None:
             transaction.abandon(SIPError("answered without a transaction"))
-            self._respond(connection, transaction.request, *answer)
+            self._respond(connection, request, statusCode, reasonPhrase, headers)
         else:
-            self._answer(transaction, *answer)
+            self._answer(transaction, statusCode, reasonPhrase, headers)
 
     def _process(
         self, request: IncomingRequest, connection: Connection, transaction: ServerTransaction

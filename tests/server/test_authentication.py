@@ -184,11 +184,23 @@ class TestProxy:
 
         assert client.one().statusCode == 407
 
-    def test_whoDoesNotAnswerAChallengeLeavesNothing(self, world: World, client: Client) -> None:
+    @pytest.mark.parametrize(
+        ("uri", "more", "statusCode"),
+        [
+            (URI, {}, 407),
+            (URI, {"Max-Forwards": 0}, 483),
+            (URI, {"Proxy-Require": "nonsense"}, 420),
+            (URI, {"Route": "<nonsense"}, 400),
+            (f"sip:{DOMAIN}", {}, 405),
+        ],
+    )
+    def test_whatStrangersAreRefusedLeavesNothing(
+        self, world: World, client: Client, uri: str, more: dict[str, Any], statusCode: int
+    ) -> None:
         """RFC 3261 section 26.3.2.4: nothing is kept of what anybody may send, not even for an ACK."""
-        client.request("INVITE", self.URI)
+        client.request("INVITE", uri, more)
 
-        assert client.one().statusCode == 407
+        assert client.one().statusCode == statusCode
         assert len(world.server.transactions) == 0
 
     def test_theACKToAChallengeGoesNoFurther(self, world: World, client: Client) -> None:
