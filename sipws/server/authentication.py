@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sipws.digest import Verdict
 from sipws.errors import ParseError
-from sipws.message import Credentials
+from sipws.message import URI, Credentials
 from sipws.server.refusal import Refused
 
 if TYPE_CHECKING:
@@ -60,13 +60,18 @@ class Gatekeeper:
         Give the user whom the credentials of a request prove, and these.
 
         @return: C{None} where they prove none.
-        @raise Refused: They are a user's, but used up.
+        @raise Refused: They are a user's, but used up, or for another request.
         """
         for credentials in self._credentials(request, name):
             user = credentials.parameters.get("username") or ""
             password = (self.users or {}).get(user)
             verdict = self._verifier.verify(credentials, request.method, password, request.body)
             if verdict is Verdict.ACCEPTED:
+                if not _areFor(credentials, request):
+                    # RFC 7616 section 3.4.6: "The authenticating server MUST assure that the resource
+                    # designated by the "uri" parameter is the same as the resource specified in the
+                    # Request-Line; if they are not, the server SHOULD return a 400 Bad Request error."
+                    raise Refused(400, "Credentials for Another URI")
                 return user, credentials
             if verdict is Verdict.STALE:
                 raise self._challenge(name.startswith("Proxy-"), stale=True)
@@ -91,3 +96,12 @@ class Gatekeeper:
         name = "Proxy-Authenticate" if asProxy else "WWW-Authenticate"
         challenges = self._verifier.makeChallenges(stale)
         return Refused(407 if asProxy else 401, headers=[(name, challenge) for challenge in challenges])
+
+
+def _areFor(credentials: Credentials, request: IncomingRequest) -> bool:
+    """Say whether credentials were made for what a request is sent to."""
+    text = credentials.parameters.get("uri") or ""
+    try:
+        return text == request.requestURIText or URI.parse(text).equivalent(request.requestURI)
+    except ParseError:
+        return False

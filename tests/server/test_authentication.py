@@ -226,6 +226,28 @@ class TestProxy:
         bob.respond(request, 200)
         assert client.one().statusCode == 200
 
+    @pytest.mark.parametrize("uri", [f"sip:carol@{DOMAIN}", f"sips:bob@{DOMAIN}", "nonsense", ""])
+    def test_credentialsForAnotherURIAreRefused(self, world: World, client: Client, uri: str) -> None:
+        """RFC 7616 section 3.4.6: who has seen a request cannot send its like to somebody else."""
+        bob = self.registered(world, "bob", "builder")
+        (response,) = self.message(client)
+        challenge = challenges(response, "Proxy-Authenticate")[0]
+
+        (refused,) = self.message(client, answer(challenge, "MESSAGE", uri))
+
+        assert refused.statusCode == 400
+        assert bob.take() == []
+
+    def test_aURIMayBeWrittenInAnotherWay(self, world: World, client: Client) -> None:
+        bob = self.registered(world, "bob", "builder")
+        (response,) = self.message(client)
+        challenge = challenges(response, "Proxy-Authenticate")[0]
+
+        uri = f"SIP:b%6fb@{DOMAIN.upper()}"
+        assert self.message(client, answer(challenge, "MESSAGE", uri)) == []
+
+        assert bob.one().method == "MESSAGE"
+
     def test_credentialsForTheServerGoNoFurther(self, world: World, client: Client) -> None:
         """RFC 3261 section 20.28: consumed by the first that expected them."""
         bob = self.registered(world, "bob", "builder")
