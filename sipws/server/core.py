@@ -13,6 +13,7 @@ from sipws.errors import LimitExceeded, ParseError, SIPError
 from sipws.message import Event, OutgoingResponse, sanity
 from sipws.server.refusal import Headers, Refused
 from sipws.transaction import InviteServerTransaction, NonInviteServerTransaction
+from sipws.transaction.machines import State
 
 if TYPE_CHECKING:
     from sipws.message import IncomingRequest, IncomingResponse
@@ -111,10 +112,12 @@ class ServerCore:
                 self._respond(connection, request, *refusal)
                 return
         transaction = self.transactions.matchRequest(request)
-        if transaction is not None:
-            self._repeated(request, connection, transaction)
-        elif request.method == "ACK":
+        if request.method == "ACK" and (transaction is None or transaction.state is State.ACCEPTED):
+            # RFC 6026 section 8.7: "If an ACK is received while the INVITE server transaction is in the
+            # "Accepted" state, then the ACK must be passed up to the TU."
             self._acknowledge(request, connection)
+        elif transaction is not None:
+            self._repeated(request, connection, transaction)
         else:
             self._begin(request, connection)
 

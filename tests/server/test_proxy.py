@@ -581,6 +581,24 @@ class TestINVITE:
         assert bob.take() == []
         assert not world.server.transactions
 
+    def test_anACKToA2xxIsForwardedWhateverItsBranch(self, alice: Client, bob: Client) -> None:
+        """RFC 6026 section 8.7: one with the INVITE's own is not wrong enough to end the call."""
+        branch = self.invite(alice)
+        bob.respond(bob.one(), 200, "Contact: <sip:bob@bob.invalid;transport=ws>")
+        answered = alice.one()
+
+        alice.request(
+            "ACK",
+            "sip:bob@bob.invalid;transport=ws",
+            {
+                "Via": f"SIP/2.0/WS {alice.via};branch={branch}",
+                "Route": answered.getHeaders("Record-Route")[::-1],
+            },
+            to=f"<{BOB}>;tag=to",
+        )
+
+        assert bob.one().method == "ACK"
+
     def test_2xxGoOnBeingForwarded(self, alice: Client, bob: Client) -> None:
         """RFC 6026 section 7.2: retransmissions of the 2xx."""
         self.invite(alice)
