@@ -24,6 +24,7 @@ class Where(Enum):
     ALL = "all requests, and responses to them"
     REGISTER = "REGISTER"
     CALL = "INVITE, UPDATE, and the 2xx to these"
+    INVITE = "an INVITE that begins a call"
 
 
 class Switches(NamedTuple):
@@ -76,6 +77,9 @@ TABLE: Final = (
     ),
     # RFC 4488 section 4.
     OptionTag("norefersub", Where.CALL, "always", lambda switches: True),
+    # RFC 6228 section 4: a UAC that "is willing to receive 199 responses [...] MUST insert" it; section 5:
+    # a UAS "MUST NOT" in its responses.
+    OptionTag("199", Where.INVITE, "always", lambda switches: True),
     # RFC 4538 section 5.
     OptionTag("tdialog", Where.CALL, "always", lambda switches: True),
 )
@@ -102,7 +106,8 @@ def supportedTags(configuration: Configuration, where: Where) -> tuple[str, ...]
 @lru_cache(maxsize=64)
 def _tagsFor(switches: Switches, where: Where) -> tuple[str, ...]:
     # Each call of each user agent asks for them.
-    rows = (row for row in TABLE if row.where in (Where.ALL, where) and row.isOn(switches))
+    places = (Where.ALL, Where.CALL, where) if where is Where.INVITE else (Where.ALL, where)
+    rows = (row for row in TABLE if row.where in places and row.isOn(switches))
     return tuple(dict.fromkeys((*(row.tag for row in rows), *switches.extraSupported)))
 
 

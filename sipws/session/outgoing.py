@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 from twisted.python.failure import Failure
 
+from sipws.config.optiontags import Where
 from sipws.dialog.values import DialogID
 from sipws.emitter import loggerFor
 from sipws.errors import (
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 __all__ = ["Invitation", "Outgoing"]
 
 _log = loggerFor("sip.session")
+
+#: RFC 6228 section 11: an early dialog has ended, though the INVITE has not.
+_EARLY_DIALOG_TERMINATED = 199
 
 
 @attrs.frozen
@@ -114,7 +118,7 @@ class Outgoing:
         return self._usages.build(
             "INVITE",
             target,
-            withSupported(self._usages.configuration, given),
+            withSupported(options, given, Where.INVITE),
             b"" if description is None else description.body,
             None if description is None else description.contentType,
         )
@@ -210,10 +214,31 @@ class Outgoing:
     def _provisional(self, response: IncomingResponse) -> None:
         if response.statusCode == 100:
             return
+        isGone = response.statusCode == _EARLY_DIALOG_TERMINATED
+        if isGone and not isReliable(response) and self._knownLeg(response) is None:
+            # RFC 6228 section 4: on a dialog "that has not previously been established [...] it SHALL discard
+            # the 199 response".
+            return
         leg = self._legFor(response)
         if leg is not None and not self._takeProvisional(leg, response):
             return
+        if leg is not None and isGone:
+            self._forsake(leg)
         self._session.follow(Event.PROVISIONAL, response)
+
+    def _forsake(self, leg: Leg) -> None:
+        """
+        Let an early dialog go that has ended before the INVITE has.
+
+        RFC 6228 section 4: the UAC "might release resources associated with
+        the terminated early dialog"; but "if multiple usages are used within
+        an early dialog [it] SHALL NOT".
+        """
+        dialog = leg.dialog
+        if len(dialog.live.usages) > 1:
+            return
+        self._session.legs.remove(leg)
+        dialog.fail()
 
     def _takeProvisional(self, leg: Leg, response: IncomingResponse) -> bool:
         """
@@ -429,6 +454,11 @@ class Outgoing:
                 leg.dialog.fail()
 
     # Dialogs.
+
+    def _knownLeg(self, response: IncomingResponse) -> Leg | None:
+        """Give the leg of a response; C{None}: there is none."""
+        dialogID = DialogID.ofResponse(response)
+        return next((leg for leg in self._session.legs if leg.dialog.id == dialogID), None)
 
     def _legFor(self, response: IncomingResponse) -> Leg | None:
         """Give the leg of a response, which may be new; C{None}: it makes no dialog."""

@@ -64,13 +64,13 @@ def isReliable(response: IncomingMessage) -> bool:
 
 
 def withSupported(
-    configuration: Configuration, headers: Iterable[tuple[str, object]]
+    configuration: Configuration, headers: Iterable[tuple[str, object]], where: Where = Where.CALL
 ) -> list[tuple[str, object]]:
     """Add Supported to the headers of an INVITE, or of its 2xx, unless it is there."""
     given = list(headers)
     if any(name.lower() in ("supported", "k") for name, _ in given):
         return given
-    tags = supportedTags(configuration, Where.CALL)
+    tags = supportedTags(configuration, where)
     return [("Supported", ", ".join(tags)), *given] if tags else given
 
 

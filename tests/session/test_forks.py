@@ -7,8 +7,9 @@ import weakref
 
 import pytest
 
-from sipws.errors import SessionFailed
+from sipws.errors import SessionFailed, WrongMoment
 from sipws.session import Cause
+from sipws.session.machine import State
 from tests.session.pair import ANSWER, OFFER, Lone
 from tests.ua.fakes import outcome
 
@@ -30,6 +31,77 @@ class TestEarlyDialogs:
         lone.answer(invite, 486, tag="carol")
         # RFC 3261 section 12.3: a final response other than 2xx ends all of them.
         assert early(lone) == 0
+        lone.finish()
+
+    def test_oneThatHasEndedGoesAtOnce(self) -> None:
+        lone = Lone()
+        caller = lone.party.call()
+        invite = lone.take()
+        # RFC 6228 section 4: "willing to receive 199 responses, it MUST insert a "199" option-tag".
+        assert "199" in invite.getHeaders("Supported")
+        for tag in ("bob", "carol"):
+            lone.answer(invite, 180, tag=tag)
+        lone.party.take()
+        lone.answer(invite, 199, ("Reason", "SIP;cause=486"), tag="carol")
+        assert [leg.dialog.id.remoteTag for leg in caller.legs] == ["bob"]
+        assert early(lone) == 1
+        assert lone.party.take() == ["progress"]
+        lone.answer(invite, 199, tag="bob")
+        # "no early dialogs [...] remain, it maintains the "Proceeding" state".
+        assert (early(lone), caller.state, caller.dialog) == (0, State.EARLY, None)
+        assert isinstance(outcome(caller.update(OFFER))[0], WrongMoment)
+        lone.answer(invite, 180, tag="dave")
+        lone.answer(invite, 200, body=ANSWER, tag="dave")
+        assert lone.sent() == ["ACK"]
+        assert caller.dialog is not None
+        assert caller.dialog.id.remoteTag == "dave"
+        # It is none of the call any more.
+        changed = outcome(caller.reinvite(OFFER))
+        within = lone.take()
+        assert "199" not in within.getHeaders("Supported")
+        lone.answer(within, 200, body=ANSWER)
+        assert changed[0].statusCode == 200
+        lone.finish()
+
+    def test_aCallMayBeGivenUpWhenAllHaveEnded(self) -> None:
+        lone = Lone()
+        caller = lone.party.call()
+        invite = lone.take()
+        lone.answer(invite, 180)
+        lone.answer(invite, 199)
+        caller.cancel()
+        assert lone.sent() == ["CANCEL"]
+        lone.answer(invite, 487)
+        assert caller.state == State.TERMINATED
+        lone.finish()
+
+    def test_theEndOfOneThatIsNotKnownIsNoNews(self) -> None:
+        lone = Lone()
+        caller = lone.party.call()
+        invite = lone.take()
+        # Section 4: "on a dialog that has not previously been established [...] it SHALL discard the 199".
+        lone.answer(invite, 199, tag="carol")
+        assert (early(lone), caller.legs, lone.party.take()) == (0, [], [])
+        # "If a UAC receives a reliably sent 199 response [...], it MUST acknowledge the 199 response".
+        lone.answer(invite, 199, ("Require", "100rel"), ("RSeq", 1), tag="carol")
+        assert lone.sent() == ["PRACK"]
+        assert (early(lone), caller.legs) == (0, [])
+        lone.finish()
+
+    def test_aDialogThatIsSharedStays(self) -> None:
+        lone = Lone()
+        caller = lone.party.call()
+        invite = lone.take()
+        lone.answer(invite, 180)
+        caller.refer("sip:carol@example.com").whenAccepted().addErrback(lambda _: None)
+        refer = lone.take()
+        lone.answer(refer, 202)
+        # "If multiple usages are used within an early dialog [...] SHALL NOT release resources".
+        lone.answer(invite, 199)
+        assert early(lone) == len(caller.legs) == 1
+        caller.cancel()
+        lone.sent()
+        lone.answer(invite, 487)
         lone.finish()
 
     def test_theOneThatAcceptsIsTheSession(self) -> None:
