@@ -18,6 +18,7 @@ from sipws.config.optiontags import Where, supportedTags
 from sipws.interfaces import C, ITransport
 from sipws.message import URI, NameAddr, OutgoingRequest
 from sipws.message.nameaddr import Route
+from sipws.message.names import canonicalName
 from sipws.message.outgoing import checkedHeaders, checkMethod, checkValues
 
 if TYPE_CHECKING:
@@ -217,9 +218,8 @@ class RequestBuilder:
         checkValues(pairs)
         if given:
             _addHeaders(pairs, given, tag, known)
-        if body and contentType is None and not any(name == "Content-Type" for name, _ in pairs):
-            # RFC 3261 section 20.15: it "MUST be present if the body is not empty".
-            raise ValueError(f"contentType: the body of a {method} has none")
+        if body and contentType is None:
+            _checkTyped(method, (name for name, _ in pairs))
         request = OutgoingRequest.assemble(method, uri, pairs, body, known)
         if transport is not None and not self.preloads:
             request.prependVia(self._via(transport, branch), branch)
@@ -237,8 +237,12 @@ class RequestBuilder:
         Build a request within a dialog, for L{address}.
 
         @param dialog: The dialog.
-        @raise ValueError: It has no such request, or no more requests, or a header cannot be as it is given.
+        @raise ValueError: It has no such request, or no more requests, a header cannot be
+            as it is given, or a body has no type.
         """
+        if body and contentType is None:
+            headers = [*headers]
+            _checkTyped(method, (canonicalName(name) for name, _ in headers))
         return dialog.request(method, headers, body, self._within(method, contentType))
 
     def acknowledgeWithin(
@@ -408,6 +412,12 @@ def _isAnonymous(headers: Iterable[tuple[str, object]]) -> bool:
     return any(
         name.lower() in ("from", "f") and "@anonymous.invalid" in str(value) for name, value in headers
     )
+
+
+def _checkTyped(method: str, names: Iterable[str]) -> None:
+    # RFC 3261 section 20.15: it "MUST be present if the body is not empty".
+    if "Content-Type" not in names:
+        raise ValueError(f"contentType: the body of a {method} has none")
 
 
 def _addHeaders(

@@ -87,6 +87,18 @@ class TestInfo:
         assert lone.take().getHeaders("Accept") == ["application/dtmf-relay", "application/dtmf"]
         lone.finish()
 
+    def test_aBodyHasAType(self) -> None:
+        lone, session = called()
+        # RFC 3261 section 20.15: it "MUST be present if the body is not empty".
+        with pytest.raises(ValueError, match="contentType: the body of a MESSAGE has none"):
+            session.sendRequest("MESSAGE", [("Subject", "x")], "hello")
+        assert lone.sent() == []
+        session.sendRequest("MESSAGE", iter([("c", "text/plain")]), "hello")
+        message = lone.take()
+        assert (message.contentType, message.body) == ("text/plain", b"hello")
+        lone.answer(message, 200)
+        lone.finish()
+
     def test_thereIsNoneWithoutADialog(self) -> None:
         lone = Lone()
         session = lone.party.call()
