@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 from twisted.logger import Logger
 
-from sipws.errors import LimitExceeded, SIPError, TransactionTimeout
+from sipws.errors import LimitExceeded, SIPError, TransactionTimeout, TransportError
 from sipws.message import OutgoingResponse
 from sipws.server.copying import copyResponse
 from sipws.transaction import InviteClientTransaction, NonInviteClientTransaction
@@ -78,13 +78,21 @@ class Branch:
     A forwarded request.
 
     @ivar transaction: Its client transaction.
+    @ivar others: Other flows to the same user agent.
     @ivar timer: Timer C, for an INVITE.
+    @ivar isHeard: Whether the user agent has said anything of an INVITE.
     """
 
-    __slots__ = ("isPending", "timer", "transaction")
+    __slots__ = ("isHeard", "isPending", "others", "timer", "transaction")
 
-    def __init__(self, transaction: InviteClientTransaction | NonInviteClientTransaction) -> None:
+    def __init__(
+        self,
+        transaction: InviteClientTransaction | NonInviteClientTransaction,
+        others: tuple[Target, ...],
+    ) -> None:
         self.transaction = transaction
+        self.others = others
+        self.isHeard = False
         self.timer: IDelayedCall | None = None
         self.isPending = True
 
@@ -153,7 +161,10 @@ class ResponseContext:
 
         @raise ValueError: The request cannot be forwarded as it is.
         """
-        requests = [(target, self._build(target)) for target in self._groups.pop(0)]
+        self._send(self._groups.pop(0))
+
+    def _send(self, targets: Sequence[Target]) -> None:
+        requests = [(target, self._build(target)) for target in targets]
         branches = [(self._branch(target, request), request) for target, request in requests]
         self._branches += [branch for branch, _ in branches]
         for branch, _ in branches:
@@ -163,7 +174,8 @@ class ResponseContext:
 
     def _branch(self, target: Target, request: OutgoingRequest) -> Branch:
         if request.method != "INVITE":
-            return Branch(NonInviteClientTransaction(request, target.connection, self._transactions))
+            transaction = NonInviteClientTransaction(request, target.connection, self._transactions)
+            return Branch(transaction, target.others)
         branch = Branch(
             InviteClientTransaction(
                 request,
@@ -171,7 +183,8 @@ class ResponseContext:
                 self._transactions,
                 onProvisional=lambda response: self._provisional(branch, response),
                 onAccepted=self._forward,
-            )
+            ),
+            target.others,
         )
         self._setTimerC(branch)
         return branch
@@ -193,6 +206,7 @@ class ResponseContext:
         # Section 16.7, steps 2 and 5: "(i.e., anything but 100), the proxy MUST reset timer
         # C"; "a stateful proxy MUST NOT forward any 100 (Trying) response".
         if response.statusCode > 100 and branch.isPending:
+            branch.isHeard = True
             self._setTimerC(branch)
             if not self._isFinished:
                 self._forward(response)
@@ -217,8 +231,26 @@ class ResponseContext:
 
     def _failed(self, failure: Failure, branch: Branch) -> None:
         branch.done()
+        if self._mayTakeAnotherFlow(failure, branch):
+            first, *others = branch.others
+            self._send([attrs.evolve(first, others=tuple(others))])
+            return
         self._outcomes.append(Outcome(_statusOf(failure)))
         self._proceed()
+
+    def _mayTakeAnotherFlow(self, failure: Failure, branch: Branch) -> bool:
+        """
+        Say whether a request may go to its user agent again, by another flow.
+
+        RFC 5626 section 7: "If a request for a particular AOR and instance-id fails
+        with a 430 (Flow Failed) response, the proxy SHOULD replace the failed branch
+        with another target (if one is available) with the same AOR and instance-id".
+        That it has arrived is no harm to an INVITE, which is known by its tags.
+        """
+        error = failure.value
+        if not branch.others or self._isCancelled or not isinstance(error, TransportError):
+            return False
+        return error.sent is False or (self._request.method == "INVITE" and not branch.isHeard)
 
     def _broken(self, failure: Failure) -> None:
         """Answer all the same where something went wrong here, or a response cannot be forwarded."""

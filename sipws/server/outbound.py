@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sipws.message import IncomingRequest
     from sipws.server.location import Binding
 
-__all__ = ["Flow", "flowOf", "oneOfEach", "supportsOutbound"]
+__all__ = ["Flow", "flowOf", "flowsOfEach", "supportsOutbound"]
 
 #: What tells a flow from all others of an address of record: C{+sip.instance} and C{reg-id}.
 Flow = tuple[str, str]
@@ -38,16 +38,16 @@ def flowOf(contact: Contact) -> Flow | None:
     return (instance, number) if instance and number else None
 
 
-def oneOfEach(bindings: Iterable[Binding]) -> list[Binding]:
+def flowsOfEach(bindings: Iterable[Binding]) -> list[list[Binding]]:
     """
-    Leave one flow of each user agent: that which was heard of last.
+    Put the flows of each user agent together: that which was heard of last comes first.
 
     Section 7: "The proxy MUST NOT populate the target set with more than one
     contact with the same AOR and instance-id at a time."
     """
-    kept: dict[object, Binding] = {}
+    each: dict[object, list[Binding]] = {}
     for binding in bindings:
         key: object = binding if binding.flow is None else binding.flow[0]
-        kept.pop(key, None)
-        kept[key] = binding
-    return list(kept.values())
+        # Each takes the place of the last of its flows.
+        each[key] = [binding, *each.pop(key, ())]
+    return list(each.values())

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from sipws.server.gruu import bindingsOf
-from sipws.server.outbound import oneOfEach
+from sipws.server.outbound import flowsOfEach
 from sipws.server.refusal import Refused
 
 if TYPE_CHECKING:
@@ -63,10 +63,12 @@ class Target:
 
     @ivar connection: The connection.
     @ivar uri: The Request-URI to forward it with.
+    @ivar others: Other flows to the same user agent, which may be tried where this one fails.
     """
 
     connection: Connection
     uri: URI
+    others: tuple[Target, ...] = ()
 
 
 class Router:
@@ -153,8 +155,8 @@ class Router:
         owner = self._gruus.owner(path.uri, aor)
         if owner is None:
             return []
-        bindings = oneOfEach(bindingsOf(owner, self._locations.find(owner[0])))
-        return [[Target(binding.connection, binding.uri)] for binding in bindings[-1:]]
+        each = flowsOfEach(bindingsOf(owner, self._locations.find(owner[0])))
+        return [[_targetOf(flows)] for flows in each[-1:]]
 
     def _byToken(self, path: Path) -> list[list[Target]]:
         connection = self._connections.get(path.token or "")
@@ -171,14 +173,11 @@ class Router:
         user = path.uri.user
         if not path.isOurs or user is None:
             return []
-        bindings = oneOfEach(self._locations.find(self._names.addressOfRecord(user)))
+        each = flowsOfEach(self._locations.find(self._names.addressOfRecord(user)))
         # Section 16.6: "Targets are processed from highest qvalue to lowest.  Targets with
         # equal qvalues may be processed in parallel."
-        ordered = sorted(bindings, key=_preference)
-        return [
-            [Target(binding.connection, binding.uri) for binding in group]
-            for _, group in groupby(ordered, _preference)
-        ]
+        ordered = sorted(each, key=_preference)
+        return [[_targetOf(flows) for flows in group] for _, group in groupby(ordered, _preference)]
 
     def _nobody(self, path: Path, isKnown: Callable[[str], bool]) -> Refused:
         """
@@ -196,13 +195,23 @@ class Router:
         return Refused(480 if known or path.token is not None else 404)
 
 
-def _preference(binding: Binding) -> float:
-    return -binding.q
+def _preference(flows: list[Binding]) -> float:
+    return -flows[0].q
+
+
+def _targetOf(flows: list[Binding]) -> Target:
+    first, *others = (Target(binding.connection, binding.uri) for binding in flows)
+    return attrs.evolve(first, others=tuple(others))
 
 
 def _securely(uri: URI, groups: list[list[Target]]) -> list[list[Target]]:
     """RFC 7118 section 9.2: "If such a path includes a WebSocket connection, it MUST be a secure [one]"."""
     if uri.scheme != "sips":
         return groups
-    secure = [[target for target in group if target.connection.secure] for group in groups]
+    secure = [[way for target in group for way in _secureWays(target)] for group in groups]
     return [group for group in secure if group]
+
+
+def _secureWays(target: Target) -> list[Target]:
+    ways = [way for way in (target, *target.others) if way.connection.secure]
+    return [attrs.evolve(ways[0], others=tuple(ways[1:]))] if ways else []

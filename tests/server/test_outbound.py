@@ -92,3 +92,114 @@ def test_whenItsFlowIsGoneItGoesByTheOther(world: World) -> None:
     bob = world.user("bob")
     bob.request("MESSAGE", ALICE)
     assert len(first.requests()) == 1
+
+
+@pytest.fixture
+def phone(world: World) -> list[Client]:
+    """A user agent of alice's that has two flows."""
+    clients = [world.client(), world.client()]
+    for number, client in enumerate(clients, 1):
+        register(client, f";{INSTANCE};reg-id={number}")
+    return clients
+
+
+class TestAFlowThatFails:
+    """RFC 5626 section 7: what its user agent has not answered goes by another of its flows."""
+
+    def test_anINVITEGoesByTheOther(self, world: World, phone: list[Client]) -> None:
+        bob = world.user("bob")
+        bob.request("INVITE", ALICE)
+        assert [len(each.requests()) for each in phone] == [0, 1]
+
+        phone[1].drop()
+
+        invite = phone[0].one()
+        assert invite.method == "INVITE"
+        assert invite.getHeaders("Record-Route") != []
+        phone[0].respond(invite, 200)
+        assert bob.one().statusCode == 200
+
+    def test_itsBestAnswerIsOfTheOther(self, world: World, phone: list[Client]) -> None:
+        bob = world.user("bob")
+        bob.request("INVITE", ALICE)
+        phone[1].drop()
+
+        phone[0].respond(phone[0].one(), 486)
+
+        assert bob.one().statusCode == 486
+
+    def test_whenAllHaveFailedThereIsNobody(self, world: World, phone: list[Client]) -> None:
+        phone.append(world.client())
+        register(phone[-1], f";{INSTANCE};reg-id=3")
+        bob = world.user("bob")
+        bob.request("INVITE", ALICE)
+
+        for client in reversed(phone):
+            assert client.one().method == "INVITE"
+            assert bob.take() == []
+            client.drop()
+
+        assert bob.one().statusCode == 480
+
+    def test_whatRingsHasBeenHeardOf(self, world: World, phone: list[Client]) -> None:
+        bob = world.user("bob")
+        bob.request("INVITE", ALICE)
+        phone[1].respond(phone[1].one(), 180)
+
+        phone[1].drop()
+
+        assert phone[0].take() == []
+        assert [response.statusCode for response in bob.responses()] == [180, 480]
+
+    def test_whatIsCancelledGoesNowhere(self, world: World, phone: list[Client]) -> None:
+        bob = world.user("bob")
+        branch = bob.request("INVITE", ALICE)
+        bob.request("CANCEL", ALICE, {"Via": f"SIP/2.0/WS {bob.via};branch={branch}"})
+
+        phone[1].drop()
+
+        assert phone[0].take() == []
+
+    def test_aMESSAGEMayHaveArrived(self, world: World, phone: list[Client]) -> None:
+        """Whoever got it twice would read it twice."""
+        bob = world.user("bob")
+        bob.request("MESSAGE", ALICE)
+
+        phone[1].drop()
+
+        assert phone[0].take() == []
+        assert bob.one().statusCode == 480
+
+    def test_aMESSAGEThatWasNotSentGoesByTheOther(self, world: World, phone: list[Client]) -> None:
+        preferred = world.client()
+        register(preferred, Contact="<sip:preferred@a.invalid>;q=1")
+        for number, client in enumerate(phone, 1):
+            register(client, f";{INSTANCE};reg-id={number};q=0.5")
+        bob = world.user("bob")
+        bob.request("MESSAGE", ALICE)
+        phone[1].drop()
+
+        preferred.respond(preferred.one(), 480)
+
+        assert phone[0].one().method == "MESSAGE"
+
+    def test_aGRUUIsOfAllFlows(self, world: World, phone: list[Client]) -> None:
+        bob = world.user("bob")
+        bob.request("INVITE", f"{ALICE};gr=urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6")
+
+        phone[1].drop()
+
+        assert phone[0].one().method == "INVITE"
+
+    def test_sipsGoesBySecureFlowsAlone(self, world: World) -> None:
+        secure, other = world.client(tls=True), world.client()
+        register(secure, f";{INSTANCE};reg-id=1")
+        register(other, f";{INSTANCE};reg-id=2")
+        bob = world.user("bob", tls=True)
+        bob.request("INVITE", ALICE.replace("sip:", "sips:"))
+        assert secure.one().method == "INVITE"
+
+        secure.drop()
+
+        assert other.take() == []
+        assert bob.one().statusCode == 480
