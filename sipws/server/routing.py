@@ -192,6 +192,10 @@ class Router:
         """
         user = path.uri.user
         known = path.isOurs and user is not None and isKnown(user)
+        if path.token is not None and not path.isOurs:
+            # RFC 5626 section 5.3.1: "If the flow no longer exists, the proxy SHOULD send a 430 (Flow
+            # Failed) response to the request."  The dialog goes on, and its user agent may come back.
+            return Refused(430)
         return Refused(480 if known or path.token is not None else 404)
 
 

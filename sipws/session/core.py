@@ -196,7 +196,8 @@ class SessionCore(Emitter):
         return result.addCallbacks(self._watched, self._unanswered)
 
     def _watched(self, response: IncomingResponse) -> IncomingResponse:
-        if effectOf(response.statusCode, response.method) is Effect.USAGE:
+        isForgiven = self._repair is not None and self._repair.forgives(response)
+        if effectOf(response.statusCode, response.method) is Effect.USAGE and not isForgiven:
             self.finish(Termination(Cause.DIALOG, "remote", response.statusCode, response))
         return response
 

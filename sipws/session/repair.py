@@ -35,8 +35,12 @@ _log = loggerFor("sip.session")
 _PAUSE = 1.0
 _LONGER_PAUSE = 4.0
 
-#: What says that it may go better later: "Flow Failed" (RFC 5626 section 11.1) and failures of servers.
-_PASSING = frozenset({430, 500, 503, 504})
+#: What a registrar says of a GRUU whose user agent is not there: "If there are no registered contacts bound
+#: to the GRUU, the server MUST return a 480 (Temporarily Unavailable) response" (RFC 5627 section 6.1).
+_UNAVAILABLE = 480
+
+#: What says that it may go better later: that, "Flow Failed" (RFC 5626 section 11.5), failures of servers.
+_PASSING = frozenset({430, _UNAVAILABLE, 500, 503, 504})
 
 
 class Repair:
@@ -68,6 +72,16 @@ class Repair:
         timeout = session.usages.configuration.sessionRepairTimeout
         self._timer = session.usages.clock.callLater(timeout, self._tooLate)
         self._wait()
+
+    def forgives(self, response: IncomingResponse) -> bool:
+        """
+        Say whether a response, which would end the session, is to be taken for one that may be another soon.
+
+        The peer's connection may have been lost with ours, and the peer not be back.
+
+        @param response: A final response within the session.
+        """
+        return self.isUnderWay and response.statusCode == _UNAVAILABLE and response.method == "INVITE"
 
     def stop(self) -> None:
         """The session is over."""

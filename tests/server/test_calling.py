@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from sipws import Session, UserAgent
 from sipws.session import Cause
 from sipws.session.machine import State
@@ -17,10 +21,10 @@ class Phone:
     @ivar calls: The calls that have come.
     """
 
-    def __init__(self, world: World, user: str, *, sessionRepair: bool = False) -> None:
+    def __init__(self, world: World, user: str, **options: Any) -> None:
         self.calls: list[Session] = []
         self.userAgent: UserAgent = world.start(
-            user, lambda ua: ua.on("invite", self.calls.append), sessionRepair=sessionRepair
+            user, lambda ua: ua.on("invite", self.calls.append), **options
         )
 
     @property
@@ -116,5 +120,44 @@ def test_aCallGoesOnOverTheNextConnection() -> None:
 
     assert repaired == ["repaired"]
     # The callee's own requests find the caller by the new connection.
+    world.resultOf(bob.call.bye())
+    assert (caller.state, bob.call.state) == (State.TERMINATED, State.TERMINATED)
+
+
+INSTANCES = {
+    "alice": "f81d4fae-7dec-41d0-a765-00a0c91e6bf6",
+    "bob": "0c67446e-f1a1-11d9-94d3-000a95a0e128",
+}
+
+
+@pytest.mark.parametrize("gruu", [None, "public"])
+@pytest.mark.parametrize("first", ["alice", "bob"])
+def test_aCallOutlivesBothItsConnections(first: str, gruu: str | None) -> None:
+    """Who is back first finds nobody, which is no end yet."""
+    world = World()
+    phones = {
+        user: Phone(
+            world,
+            user,
+            sessionRepair=True,
+            instanceId=INSTANCES[user] if gruu else None,
+            gruu=gruu,
+            # One of them is back long before the other.
+            wsServerReconnectionTimeout=1 if user == first else 5,
+        )
+        for user in INSTANCES
+    }
+    alice, bob = phones.values()
+    caller = alice.userAgent.invite("bob", OFFER)
+    world.network.advance(0)
+    world.resultOf(bob.call.accept(ANSWER))
+    repaired: list[Session] = []
+    for session in (caller, bob.call):
+        session.on("repaired", lambda session=session: repaired.append(session))
+    for phone in (alice, bob):
+        phone.userAgent.transport.ws.dropConnection(abort=True)  # type: ignore[union-attr]
+    world.network.advance(40)
+
+    assert sorted(map(id, repaired)) == sorted(map(id, (caller, bob.call)))
     world.resultOf(bob.call.bye())
     assert (caller.state, bob.call.state) == (State.TERMINATED, State.TERMINATED)

@@ -518,7 +518,8 @@ class TestINVITE:
 
         assert again.one().method == "INFO"
 
-    def test_whoHasLeftADialogIsUnavailable(self, alice: Client, bob: Client) -> None:
+    def test_whoHasLeftADialogHasLostTheFlow(self, alice: Client, bob: Client) -> None:
+        """RFC 5626 section 5.3.1: 480 would be the end of the call (RFC 5057 section 5.1)."""
         self.invite(alice)
         bob.respond(bob.one(), 200, "Contact: <sip:b1@dialog.invalid>")
         routes = alice.one().getHeaders("Record-Route")[::-1]
@@ -526,7 +527,7 @@ class TestINVITE:
 
         self.within(alice, "INFO", "sip:b1@dialog.invalid", routes)
 
-        assert alice.one().statusCode == 480
+        assert alice.one().statusCode == 430
 
     @pytest.mark.parametrize(
         ("method", "recorded"),

@@ -216,7 +216,7 @@ def test_stoppingEndsTheRepair() -> None:
     assert lone.party.isIdle()
 
 
-@pytest.mark.parametrize("statusCode", [430, 500, 503, 504])
+@pytest.mark.parametrize("statusCode", [430, 480, 500, 503, 504])
 def test_whatPassesIsWaitedFor(statusCode: int) -> None:
     # The peer may have lost its connection with ours, and not be back.
     lone, session, repaired = established()
@@ -247,6 +247,16 @@ def test_butNotForEver() -> None:
     assert sent == ["INVITE", "ACK"] * 5 + ["BYE"]
     assert session.ending is not None
     assert (session.ending.cause, session.ending.statusCode, repaired) == (Cause.NOT_REPAIRED, 503, [])
+    lone.finish()
+
+
+def test_whoIsNotThereWithoutARepairEndsTheCall() -> None:
+    lone, session, _ = established()
+    outcome(session.reinvite("another offer"))
+    lone.answer(lone.take(), 480)
+    assert lone.sent() == ["ACK", "BYE"]
+    assert session.ending is not None
+    assert session.ending.cause == Cause.DIALOG
     lone.finish()
 
 
