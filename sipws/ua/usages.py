@@ -8,6 +8,7 @@ requests and responses of usages go out from here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -209,6 +210,9 @@ class Usages:
             isLastWord=True,
         )
         result = self._requester.begin(exchange, way, deadline)
+        if deadline == 0:
+            # It does not wait for a connection. Its challenge comes later in any case, and is answered.
+            exchange.until = math.inf
         result.addCallbacks(
             self._answered, self._unanswered, callbackArgs=(dialog, usage), errbackArgs=(dialog, usage)
         )

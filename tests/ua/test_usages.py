@@ -408,6 +408,26 @@ class TestOurRequests:
         scene.transport.answer(info, 200)
         end(scene)
 
+    @pytest.mark.parametrize("method", ["INVITE", "UPDATE", "INFO", "REFER", "NOTIFY", "BYE"])
+    def test_aChallengeIsAnsweredHoweverLongItTakes(
+        self, calls: list[Call], usage: Usage, method: str
+    ) -> None:
+        """That a request waits for no connection says nothing of its challenge."""
+        scene = Scene(password="secret", contactName="me")
+        scene.connect()
+        scene.ua.on("invite", lambda _: None)
+        dialog = establish(scene, calls, usage)
+        got = outcome(scene.ua.usages.sendWithin(dialog, method, onAccepted=lambda _: None).result)
+        first = scene.transport.take()
+        scene.clock.advance(0.5)
+        scene.transport.answer(first, 407, [("Proxy-Authenticate", 'Digest realm="example.com", nonce="1"')])
+        again = scene.transport.takeAll()[-1]
+        assert (again.method, again.cseq) == (method, 2)
+        assert again.hasHeader("Proxy-Authorization")
+        scene.transport.answer(again, 200, [("Contact", "<sip:bob@elsewhere.invalid>")])
+        assert [response.statusCode for response in got] == [200]
+        end(scene)
+
     def test_theyGoWhereTheDialogIs(self, calls: list[Call], usage: Usage) -> None:
         scene = Scene(
             wsServers=["ws://one.example.com", "ws://two.example.com"], flows=2, instanceId=INSTANCE
