@@ -185,7 +185,30 @@ class NotConnected(TransportError):
 
 
 class Congested(TransportError):
-    """So much waits already for a peer that does not read that no more is taken."""
+    """
+    So much waits already for a peer that does not read that no more is taken.
+
+    The connection is there, and what uses it goes on.
+
+    @ivar pending: How many octets wait; C{None} where that is not known.
+    """
+
+    def __init__(
+        self,
+        reason: str | None = None,
+        *,
+        request: OutgoingRequest | OutgoingResponse | None = None,
+        sent: bool | None = None,
+        pending: int | None = None,
+    ) -> None:
+        self.pending = pending
+        if reason is None:
+            octets = "" if pending is None else f" ({pending} octets)"
+            reason = (
+                f"too much waits{octets} for a peer that does not read as fast:"
+                " wait for whenWritable() of the transport, or raise maxPendingOctets"
+            )
+        super().__init__(reason, request=request, sent=sent)
 
 
 class PeerSilent(TransportError):

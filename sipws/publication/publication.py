@@ -104,6 +104,8 @@ class Publication(Emitter):
         # Whether the PUBLISH that is out only prolongs what is there.
         self._isRefresh = False
         self._timer: IDelayedCall | None = None
+        # Why the last PUBLISH had no response.
+        self._unsent: BaseException | None = None
         # Counts what is waited for: only the last of it is of use.
         self._turn = 0
         self._waiters = Waiters()
@@ -220,6 +222,7 @@ class Publication(Emitter):
 
     def _unanswered(self, failure: Failure) -> None:
         self._noteCarried(isTaken=False)
+        self._unsent = failure.value
         self._feed(Event.FAILURE, None, f"PUBLISH was not answered: {failure.getErrorMessage()}")
 
     def _noteCarried(self, *, isTaken: bool) -> None:
@@ -297,6 +300,7 @@ class Publication(Emitter):
         retryIn = None if self._timer is None else self._timer.getTime() - self._usages.clock.seconds()
         _log.info("{reason}", reason=reason)
         error = PublicationError(reason, response=response, retryIn=retryIn)
+        error.__cause__, self._unsent = self._unsent, None
         self._waiters.failOnce(error)
         self.emit("failed", error)
 

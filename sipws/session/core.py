@@ -447,6 +447,7 @@ class SessionCore(Emitter):
         error = SessionFailed(
             ending.cause, by=ending.by, statusCode=ending.statusCode, response=ending.response
         )
+        error.__cause__ = ending.error
         self.accepted.fail(error)
         self.confirmed.fail(error)
         self.emit("failed", error)

@@ -485,5 +485,6 @@ def _endingOf(failure: Failure) -> Termination:
         return Termination(Cause.TIMEOUT, "network")
     if failure.check(TransactionCancelled) is not None:
         return Termination(Cause.CANCELLED, "network")
-    isCongested = failure.check(Congested) is not None
-    return Termination(Cause.CONGESTED if isCongested else Cause.CONNECTION, "network")
+    error = failure.value
+    cause = Cause.CONGESTED if isinstance(error, Congested) else Cause.CONNECTION
+    return Termination(cause, "network", error=error if isinstance(error, SIPError) else None)

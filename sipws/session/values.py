@@ -14,6 +14,7 @@ from sipws.errors import ParseError
 from sipws.message import Contact, OutgoingRequest
 
 if TYPE_CHECKING:
+    from sipws.errors import SIPError
     from sipws.message import IncomingMessage, IncomingRequest, IncomingResponse, OutgoingResponse
 
 __all__ = [
@@ -121,6 +122,7 @@ class Termination:
     @ivar statusCode: The status code of a response that ended it; C{None}: none did.
     @ivar message: The peer's message that ended it; C{None}: none did.
     @ivar reason: What Reason (RFC 3326) said; C{None}: it was not there.
+    @ivar error: What kept our INVITE from being sent, or answered; C{None}: nothing did.
     """
 
     cause: str
@@ -128,6 +130,7 @@ class Termination:
     statusCode: int | None = None
     message: IncomingMessage | None = attrs.field(default=None, repr=False)
     reason: str | None = None
+    error: SIPError | None = attrs.field(default=None, repr=False)
 
     @property
     def response(self) -> IncomingResponse | None:

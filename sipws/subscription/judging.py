@@ -39,6 +39,7 @@ class Occasion:
     @ivar after: Not before so many seconds; C{None}: it does not say.
     @ivar notification: The NOTIFY that it came with.
     @ivar response: The response that it came with.
+    @ivar error: Why there was none; C{None}: there was one.
     """
 
     reason: str = ""
@@ -47,6 +48,7 @@ class Occasion:
     after: int | None = None
     notification: Notification | None = None
     response: IncomingResponse | None = None
+    error: BaseException | None = None
 
 
 def ofNotification(notification: Notification) -> Occasion:

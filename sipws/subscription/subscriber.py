@@ -269,7 +269,8 @@ class Subscriber(Emitter):
             return
         self._sending = None
         self._timing.stop(Event.TIMER_N)
-        occasion = Occasion("refused", f"SUBSCRIBE was not answered: {failure.getErrorMessage()}")
+        text = f"SUBSCRIBE was not answered: {failure.getErrorMessage()}"
+        occasion = Occasion("refused", text, error=failure.value)
         # RFC 5057 section 5.2: "a real transaction timeout" is as a 408.
         isOver = failure.check(TransactionTimeout) is not None
         event = Event.GONE if isOver else Event.REFRESH_FAILURE
@@ -353,7 +354,9 @@ class Subscriber(Emitter):
 
     def _errorOf(self, occasion: Occasion) -> SubscriptionError:
         retryIn = self._timing.left(Event.RETRY if self.state == State.TERMINATED else Event.DUE)
-        return SubscriptionError(occasion.text, response=occasion.response, retryIn=retryIn)
+        error = SubscriptionError(occasion.text, response=occasion.response, retryIn=retryIn)
+        error.__cause__ = occasion.error
+        return error
 
     def _failWaiters(self, error: SubscriptionError) -> None:
         self._refreshWaiters.failOnce(error)

@@ -203,7 +203,9 @@ def compileTable(kind: type[Transaction], timers: Timers) -> CompiledTable:
 def _unsent(message: OutgoingRequest | OutgoingResponse, transport: ITransport) -> TransportError:
     """Say why a transport has not taken a message."""
     if transport.connected:
-        return Congested("too much waits for a peer that does not read", request=message, sent=False)
+        # A foreign transport may not count.
+        pending: int | None = getattr(transport, "pendingOctets", None)
+        return Congested(request=message, sent=False, pending=pending)
     return NotConnected("there is no connection", request=message, sent=False)
 
 

@@ -147,6 +147,11 @@ class Transport:
         return self.ws is not None and not self.connected
 
     @property
+    def pendingOctets(self) -> int:
+        """How many octets wait behind Twisted's own buffer, which is full."""
+        return 0 if self.ws is None or self.ws.backlog is None else self.ws.backlog.octets
+
+    @property
     def readingPaused(self) -> bool:
         """Whether L{pauseReading} keeps it from reading."""
         return self.ws is not None and self.ws.readingPaused
@@ -160,8 +165,7 @@ class Transport:
         @param msg: The message, or its text or octets.
         @return: Whether the WebSocket was open for sending: it is not where
             more than C{maxPendingOctets} wait for a server that does not read; as much
-            again, and 64 KiB at least, may wait of what acknowledges or ends something:
-            ACK, PRACK, CANCEL, BYE, and the final response to an INVITE.
+            again, and 64 KiB at least, may wait of what L{isOwed}.
         """
         ws = self.ws
         if ws is None or ws.state != ws.STATE_OPEN:
@@ -475,10 +479,9 @@ class Transport:
             return False
         tables = self.ua.transactions
         transaction = (tables.ict if method == "INVITE" else tables.nict).get(response.viaBranch)
-        if transaction is None:
-            return False
-        transaction.receiveResponse(response)
-        return True
+        if transaction is not None:
+            transaction.receiveResponse(response)
+        return transaction is not None
 
     def _tell(self, callback: Callable[..., object], *arguments: object) -> None:
         """Call the user agent.  What is wrong with it must not cost the connection."""
