@@ -9,6 +9,7 @@ answered as in RFC 2069.  All text is hashed as UTF-8.
 
 from __future__ import annotations
 
+from sipws.digest.authenticator import Authenticator, Proof
 from sipws.digest.computing import (
     Algorithm,
     findAlgorithm,
@@ -24,8 +25,10 @@ from sipws.digest.verifier import LIFETIME, DigestVerifier, Verdict
 __all__ = [
     "LIFETIME",
     "Algorithm",
+    "Authenticator",
     "DigestSession",
     "DigestVerifier",
+    "Proof",
     "Verdict",
     "challengeStrength",
     "findAlgorithm",
