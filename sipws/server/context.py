@@ -80,10 +80,11 @@ class Branch:
     @ivar transaction: Its client transaction.
     @ivar others: Other flows to the same user agent.
     @ivar timer: Timer C, for an INVITE.
+    @ivar isAgain: Whether the user agent was sent it before, by a flow that has failed.
     @ivar isHeard: Whether the user agent has said anything of an INVITE.
     """
 
-    __slots__ = ("isHeard", "isPending", "others", "timer", "transaction")
+    __slots__ = ("isAgain", "isHeard", "isPending", "others", "timer", "transaction")
 
     def __init__(
         self,
@@ -92,6 +93,7 @@ class Branch:
     ) -> None:
         self.transaction = transaction
         self.others = others
+        self.isAgain = False
         self.isHeard = False
         self.timer: IDelayedCall | None = None
         self.isPending = True
@@ -163,11 +165,12 @@ class ResponseContext:
         """
         self._send(self._groups.pop(0))
 
-    def _send(self, targets: Sequence[Target]) -> None:
+    def _send(self, targets: Sequence[Target], *, isAgain: bool = False) -> None:
         requests = [(target, self._build(target)) for target in targets]
         branches = [(self._branch(target, request), request) for target, request in requests]
         self._branches += [branch for branch, _ in branches]
         for branch, _ in branches:
+            branch.isAgain = isAgain
             branch.transaction.start().addCallbacks(
                 self._final, self._failed, callbackArgs=(branch,), errbackArgs=(branch,)
             ).addErrback(self._broken)
@@ -222,7 +225,10 @@ class ResponseContext:
             # generate a CANCEL request for all pending client transactions".
             self.cancel()
         else:
-            self._outcomes.append(Outcome(response.statusCode, response))
+            # RFC 3261 section 8.2.2.2: a user agent answers 482 while it has the same by another way.
+            # That is the flow that has failed: nothing comes of it.
+            isLost = branch.isAgain and response.statusCode == 482
+            self._outcomes.append(Outcome(480) if isLost else Outcome(response.statusCode, response))
             if response.statusCode >= 600:
                 # Step 5: "If a 6xx response is received, [...] the stateful proxy SHOULD cancel
                 # all client pending transactions [...], and it MUST NOT create any new branches".
@@ -233,7 +239,7 @@ class ResponseContext:
         branch.done()
         if self._mayTakeAnotherFlow(failure, branch):
             first, *others = branch.others
-            self._send([attrs.evolve(first, others=tuple(others))])
+            self._send([attrs.evolve(first, others=tuple(others))], isAgain=True)
             return
         self._outcomes.append(Outcome(_statusOf(failure)))
         self._proceed()

@@ -128,6 +128,16 @@ class TestAFlowThatFails:
 
         assert bob.one().statusCode == 486
 
+    def test_whoStillHasItByTheFirstIsUnavailable(self, world: World, phone: list[Client]) -> None:
+        """RFC 3261 section 8.2.2.2: it is a merged request to a user agent that has not noticed."""
+        bob = world.user("bob")
+        bob.request("INVITE", ALICE)
+        phone[1].drop()
+
+        phone[0].respond(phone[0].one(), 482)
+
+        assert bob.one().statusCode == 480
+
     def test_whenAllHaveFailedThereIsNobody(self, world: World, phone: list[Client]) -> None:
         phone.append(world.client())
         register(phone[-1], f";{INSTANCE};reg-id=3")
