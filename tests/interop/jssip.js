@@ -43,7 +43,8 @@ const exchange = (send) =>
 // Answers incoming calls have, by name.
 const answers = {
   accept: (session, mediaStream) => session.answer({ mediaStream }),
-  reject: (session) => session.terminate({ status_code: 486 }),
+  reject: (session, _, { status = 486 }) => session.terminate({ status_code: status }),
+  redirect: (session, _, { contact }) => session.terminate({ status_code: 302, extraHeaders: [`Contact: ${contact}`] }),
   ring: () => undefined,
 };
 
@@ -52,6 +53,7 @@ module.exports = async (tell) => {
   const sessions = [];
   let ua;
   let answerCall = answers.ring;
+  let answer = {};
   let subscriber;
   let notifier;
 
@@ -70,6 +72,7 @@ module.exports = async (tell) => {
         say('Terminated');
       });
     }
+    session.on('sdp', ({ originator, type }) => originator === 'remote' && tell('sdp', { type }));
     session.on('hold', ({ originator }) => tell('hold', { by: originator }));
     session.on('unhold', ({ originator }) => tell('resume', { by: originator }));
     session.on('newDTMF', ({ originator, dtmf }) => originator === 'remote' && tell('dtmf', { tone: dtmf.tone }));
@@ -87,11 +90,12 @@ module.exports = async (tell) => {
     if (originator !== 'remote') return;
     follow(session);
     tell('call', { state: 'Ringing' });
-    answerCall(session, mediaStream);
+    answerCall(session, mediaStream, answer);
   }
 
-  function start({ server, uri, password }) {
-    ua = new JsSIP.UA({ sockets: [new JsSIP.WebSocketInterface(server)], uri, password, register: false });
+  function start({ server, uri, password, ...given }) {
+    const sockets = [new JsSIP.WebSocketInterface(server)];
+    ua = new JsSIP.UA({ sockets, uri, password, register: false, ...given });
     ua.on('newMessage', ({ originator, request }) => {
       if (originator !== 'remote') return;
       const type = request.getHeader('Content-Type');
@@ -127,15 +131,21 @@ module.exports = async (tell) => {
 
   const options = ({ target }) => exchange((eventHandlers) => ua.sendOptions(target, null, { eventHandlers }));
 
-  async function whenCalled({ then }) {
-    answerCall = answers[then];
+  // What becomes of calls that come in: "accept", "reject" with a status, "redirect" to a contact, or "ring".
+  async function whenCalled(given) {
+    answer = given;
+    answerCall = answers[given.then];
     return {};
   }
 
-  function call({ target }) {
-    const session = ua.call(target, { mediaStream });
+  async function accept() {
+    latest().answer({ mediaStream });
+  }
+
+  function call({ target, ...given }) {
+    const session = ua.call(target, { mediaStream, ...given });
     follow(session);
-    const failed = ({ message, cause }) => (message ? { status: message.status_code } : { cause });
+    const failed = ({ message, cause }) => (message ? { status: message.status_code, cause } : { cause });
     return first(session, { accepted: status, failed });
   }
 
@@ -151,6 +161,8 @@ module.exports = async (tell) => {
     new Promise((resolve, reject) => {
       if (!change(() => resolve({}))) reject(new Error('not now'));
     });
+
+  const refresh = () => changed((done) => latest().renegotiate({}, done));
 
   const hold = () => changed((done) => latest().hold({}, done));
 
@@ -204,6 +216,9 @@ module.exports = async (tell) => {
     return {};
   }
 
+  // It connects anew by itself.
+  const reconnect = () => (ua.isConnected() ? {} : first(ua, { connected: () => ({}) }));
+
   function stop() {
     const stopped = first(ua, { disconnected: () => ({}) });
     ua.stop();
@@ -217,9 +232,11 @@ module.exports = async (tell) => {
     message,
     options,
     whenCalled,
+    accept,
     call,
     cancel,
     hangUp,
+    refresh,
     hold,
     resume,
     dtmf,
@@ -227,6 +244,7 @@ module.exports = async (tell) => {
     subscribe,
     unsubscribe,
     notify,
+    reconnect,
     stop,
   };
 };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from secrets import token_bytes
 from typing import Any
 
 import attrs
@@ -14,6 +15,7 @@ from twisted.internet.task import deferLater
 from sipws import Configuration, UserAgent
 from sipws.message import IncomingRequest
 from sipws.server import EmbeddedServer
+from sipws.server.connection import Connection
 from tests.interop.driver import Driver
 
 __all__ = ["PATIENCE", "USERS", "Place", "until", "within"]
@@ -51,9 +53,10 @@ class Place:
         port: Any = await self.server.listen(TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1"))
         self.uri = f"ws://127.0.0.1:{port.getHost().port}"
 
-    async def ours(self, user: str) -> UserAgent:
+    async def ours(self, user: str, **options: Any) -> UserAgent:
         """Have a user agent of ours register."""
-        configuration = Configuration(uri=f"sip:{user}@localhost", password=USERS[user], wsServers=self.uri)
+        given = {"uri": f"sip:{user}@localhost", "password": USERS[user], "wsServers": self.uri}
+        configuration = Configuration(**given | options)
         agent = UserAgent(configuration, reactor)
         agent.handle("MESSAGE", self.received.append)
         self.agents.append(agent)
@@ -61,21 +64,58 @@ class Place:
         await within(agent.whenRegistered())
         return agent
 
-    async def theirs(self, stack: str, user: str, password: str | None = None) -> Driver:
-        """Have a JavaScript user agent connect."""
+    async def theirs(self, stack: str, user: str, password: str | None = None, **options: Any) -> Driver:
+        """Have a JavaScript user agent connect, which has these options of its own."""
         driver = Driver(stack)
         self.drivers.append(driver)
         driver.spawn(reactor)
         password = password or USERS[user]
-        await within(driver.do("start", server=self.uri, uri=f"sip:{user}@localhost", password=password))
+        uri = f"sip:{user}@localhost"
+        await within(driver.do("start", server=self.uri, uri=uri, password=password, **options))
         return driver
 
-    async def registered(self, stack: str, user: str) -> Driver:
+    async def registered(self, stack: str, user: str, **options: Any) -> Driver:
         """Have a JavaScript user agent register."""
-        driver = await self.theirs(stack, user)
+        driver = await self.theirs(stack, user, **options)
         assert (await within(driver.do("register")))["status"] == 200
         assert f"sip:{user}@localhost" in self.server.locations
         return driver
+
+    def uponArrival(self, *parts: bytes, then: Callable[[], object]) -> None:
+        """Do something as the first message with these parts comes to the server, before it is read."""
+        server: Any = self.server
+        receive = server.receive
+
+        def see(connection: Connection, octets: bytes) -> None:
+            if all(part in octets for part in parts):
+                server.receive = receive
+                then()
+            receive(connection, octets)
+
+        server.receive = see
+
+    def challengeAll(self) -> list[str]:
+        """
+        Have the server challenge requests within dialogs, too, and take no nonce for long.
+
+        @return: The methods of what it lets pass, and of what it does not; these in brackets.
+        """
+        core: Any = self.server._core
+        gatekeeper = core._gatekeeper
+        admit, seen = gatekeeper.admit, []
+
+        def watch(request: IncomingRequest, user: str | None, *, asProxy: bool) -> Any:
+            if f"[{request.method}]" not in seen:
+                # The first of each method has a nonce that is too old, if it has any.
+                gatekeeper._verifier._secret = token_bytes(16)
+            seen.append(f"[{request.method}]")
+            result = admit(request, user, asProxy=asProxy)
+            seen[-1] = request.method
+            return result
+
+        core._router.isWithinDialog = lambda request, path: False
+        gatekeeper.admit = watch
+        return seen
 
     async def close(self) -> None:
         for driver in self.drivers:

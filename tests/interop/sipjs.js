@@ -77,7 +77,7 @@ module.exports = async (tell) => {
     return uri;
   };
 
-  async function start({ server, uri, password }) {
+  async function start({ server, uri, password, ...given }) {
     ua = new UserAgent({
       uri: uriOf(uri),
       transportOptions: { server },
@@ -86,6 +86,7 @@ module.exports = async (tell) => {
       logBuiltinEnabled: false,
       sessionDescriptionHandlerFactory: media,
       sipExtensionReplaces: 'Supported',
+      ...given,
       delegate: {
         onMessage(incoming) {
           const { request } = incoming;
@@ -123,21 +124,28 @@ module.exports = async (tell) => {
       core.request(request, delegate);
     });
 
-  // What becomes of calls that come in: "accept", "reject", or nothing.
-  async function whenCalled({ then }) {
+  // What becomes of calls that come in: "accept", "reject" with a status, "redirect" to a contact, "early" media,
+  // or nothing.
+  async function whenCalled({ then, status: statusCode = 486, contact }) {
     const answers = {
       accept: (invitation) => invitation.accept(),
-      reject: (invitation) => invitation.reject({ statusCode: 486 }),
+      reject: (invitation) => invitation.reject({ statusCode }),
+      redirect: (invitation) => invitation.reject({ statusCode: 302, extraHeaders: [`Contact: ${contact}`] }),
+      early: (invitation) => invitation.progress({ statusCode: 183, rel100: true }),
     };
     answerCall = answers[then] || (() => undefined);
     return {};
   }
 
-  const call = ({ target }) =>
+  async function accept() {
+    await latest().accept();
+  }
+
+  const call = ({ target, earlyMedia = false, ...given }) =>
     final((requestDelegate) => {
-      const inviter = new Inviter(ua, uriOf(target));
+      const inviter = new Inviter(ua, uriOf(target), { earlyMedia });
       follow(inviter);
-      return inviter.invite({ requestDelegate });
+      return inviter.invite({ requestDelegate, ...given });
     });
 
   const hangUp = () => final((requestDelegate) => latest().bye({ requestDelegate }));
@@ -243,6 +251,10 @@ module.exports = async (tell) => {
 
   const notify = ({ body, final: last }) => sendNotify(last ? 'terminated;reason=noresource' : 'active', body);
 
+  async function reconnect() {
+    await ua.reconnect();
+  }
+
   async function stop() {
     await ua.stop();
     return {};
@@ -255,6 +267,7 @@ module.exports = async (tell) => {
     message,
     options,
     whenCalled,
+    accept,
     call,
     cancel,
     hangUp,
@@ -265,6 +278,7 @@ module.exports = async (tell) => {
     subscribe,
     unsubscribe,
     notify,
+    reconnect,
     stop,
   };
 };
