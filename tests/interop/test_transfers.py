@@ -127,6 +127,36 @@ async def test_theyTransferSomebodyToUs(place: Place, stack: str) -> None:
 
 
 @STACKS
+@pytest.mark.parametrize("target", ["jssip", "sipjs"])
+@pytest_twisted.ensureDeferred
+async def test_theyTransferUsToWhomTheyTalkTo(place: Place, stack: str, target: str) -> None:
+    """An attended transfer: a call of ours takes the place of bob's with carol."""
+    alice, bob = await place.ours("alice"), await place.registered(stack, "bob")
+    carol = await place.registered(target, "carol")
+    await within(carol.do("whenCalled", then="accept"))
+    session = await callUs(alice, bob)
+    assert (await within(bob.do("call", target="sip:carol@localhost")))["status"] == 200
+    await reaches(carol, "Established")
+    followed: list[Session] = []
+
+    def follow(reference: Reference) -> None:
+        followed.append(reference.follow(audio()))
+
+    session.on("refer", follow)
+    referred = await within(bob.do("refer"))
+
+    assert referred["status"] == 200
+    [replacing] = followed
+    await within(replacing.whenConfirmed())
+    # Carol ends the call that was replaced, and has the other.
+    await reaches(carol, "Terminated")
+    await within(replacing.bye())
+    await reaches(carol, "Terminated")
+    await within(session.bye())
+    assert not list(alice.usages.dialogs)
+
+
+@STACKS
 @pytest_twisted.ensureDeferred
 async def test_weSubscribeToThem(place: Place, stack: str) -> None:
     alice, bob = await place.ours("alice"), await place.registered(stack, "bob")
