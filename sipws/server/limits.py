@@ -36,7 +36,8 @@ class ServerLimits:
     @ivar maxBindings: The most bindings of all users together.
     @ivar maxBindingsPerUser: The most bindings of one user.
     @ivar maxTransactions: The most transactions at a time; when there are as
-        many, new requests are answered 503 (RFC 3261 section 21.5.4).
+        many, new requests are answered 503 (RFC 3261 section 21.5.4); BYE and
+        CANCEL, which end others, have as much room again.
     @ivar maxPublications: The most publications of event state of all users together.
     @ivar maxSubscriptions: The most subscriptions to event state at a time.
     @ivar openTimeout: How long the opening handshake may take, in seconds.

@@ -274,11 +274,13 @@ class Transactions:
 
         @param transaction: The transaction.
         @return: Its key.
-        @raise LimitExceeded: Too many are open.
+        @raise LimitExceeded: Too many are open.  Of CANCELs and BYEs, which make
+            fewer, there may be as many again; but anybody can send them.
         """
         if self._closing is not None:
             raise self._closing
-        if len(self.ist) + len(self.nist) >= self.limit:
+        limit = self.limit * 2 if transaction.method in _ENDINGS else self.limit
+        if len(self.ist) + len(self.nist) >= limit:
             raise self._limitExceeded("server")
         request = transaction.request
         table = self.ist if transaction.method == "INVITE" else self.nist

@@ -954,6 +954,23 @@ class TestLimits:
 
         assert bob.one().method == "MESSAGE"
 
+    def test_callsEndWhateverElseThereIs(self) -> None:
+        world = World(limits=ServerLimits(maxTransactions=1))
+        alice, bob = world.user("alice"), world.user("bob")
+        branch = alice.request("INVITE", BOB)
+        bob.respond(bob.one(), 180)
+        assert alice.one().statusCode == 180
+
+        alice.request("BYE", BOB, to=f"<{BOB}>;tag=another")
+        bye = bob.one()
+        assert bye.method == "BYE"
+        bob.respond(bye, 200)
+        assert alice.one().statusCode == 200
+        alice.request("CANCEL", BOB, {"Via": f"SIP/2.0/WS {alice.via};branch={branch}"})
+
+        assert alice.one().statusCode == 200
+        assert bob.one().method == "CANCEL"
+
     def test_theACKToThatGoesNoFurther(self) -> None:
         world = World(limits=ServerLimits(maxTransactions=1))
         alice, bob = world.user("alice"), world.user("bob")

@@ -162,6 +162,14 @@ class TestAnyRequest:
             kind(incoming(method), run.transport, run.transactions)
         assert list(run.transactions) == [run.transaction]
 
+    @pytest.mark.parametrize("method", ["BYE", "CANCEL"])
+    def test_whatEndsSomethingHasAsMuchRoomAgain(self, method: str) -> None:
+        run = Running("INVITE")
+        run.transactions.limit = 1
+        NonInviteServerTransaction(incoming(method), run.transport, run.transactions)
+        with pytest.raises(LimitExceeded, match="maxTransactions=1"):
+            NonInviteServerTransaction(incoming(method), run.transport, run.transactions)
+
 
 class TestNonInvite:
     """RFC 3261 section 17.2.2."""
