@@ -146,6 +146,9 @@ class Registrar:
             if expires > 0:
                 self._add(new, registration, contact, expires)
         self._refuseTooMany(len(registration.current), len(new) - len(old))
+        for binding in new.values():
+            # It may end what the temporary GRUUs of before lead to: nothing is refused any more.
+            binding.instance = self._instanceOf(registration, binding.contact)
         self._locations.replace(old, new.values())
 
     def _add(
@@ -160,7 +163,6 @@ class Registrar:
             registration.request.cseq,
             self._clock.seconds() + expires,
             registration.flowOf(contact),
-            self._instanceOf(registration, contact),
         )
 
     def _instanceOf(self, registration: _Registration, contact: Contact) -> Instance | None:

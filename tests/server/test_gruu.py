@@ -128,6 +128,14 @@ class TestProxy:
         assert phones.reached(new) == ["one"]
         assert phones.reached(PUBLIC) == ["one"]
 
+    def test_butNotWhereThatIsRefused(self, phones: Phones) -> None:
+        """RFC 3261 section 10.3, step 7: nothing has changed then."""
+        contact = f'<sip:one@a.invalid;transport=ws>;+sip.instance="<{URN}>"'
+        headers = {"Contact": [contact, "<sip:brief@a.invalid>;expires=1"], "Supported": "gruu"}
+        phones.first.request("REGISTER", f"sip:{DOMAIN}", headers, to=f"<{ALICE}>")
+        assert phones.first.one().statusCode == 423
+        assert phones.reached(temporaryOf(phones.contact)) == ["one"]
+
     def test_orTheBindingEnds(self, phones: Phones) -> None:
         phones.first.drop()
         assert phones.reached(temporaryOf(phones.contact)) == ["404"]
