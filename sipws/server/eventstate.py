@@ -271,9 +271,12 @@ class EventServer:
         way: Any = self._ways.get(dialog.id)
         if way is not None and way.connected:
             return cast("Connection", way)
-        target = dialog.state.remoteTarget
-        # One that has connected anew is found by its contact address.
-        binding = None if target is None else self._locations.findContact(target)
+        state = dialog.state
+        if state.remoteTarget is None:
+            return None
+        # One that has connected anew is found by its contact address, which others may have registered, too.
+        owner = self._names.addressOfRecord(state.remoteAddress.uri.user or "")
+        binding = self._locations.findContact(state.remoteTarget, owner)
         return None if binding is None else binding.connection
 
     def _answered(self, response: IncomingResponse, dialog: Dialog) -> IncomingResponse:

@@ -326,6 +326,15 @@ class TestConnections:
         publish(alice, "<one/>")
         assert watcher.notify().body == b"<one/>"
 
+    def test_othersWithItsContactAreNotTold(self, world: World, alice: Client) -> None:
+        watcher = Watcher(world)
+        watcher.begin()
+        watcher.client.drop()
+        mallory = world.client("mallory")
+        assert mallory.register("mallory", contact=watcher.contact).statusCode == 200
+        publish(alice, "<one/>")
+        assert mallory.take() == []
+
     def test_orNever(self, world: World, alice: Client) -> None:
         watcher = Watcher(world)
         watcher.begin()
