@@ -85,6 +85,7 @@ class EmbeddedServer:
         limits: ServerLimits | None = None,
         timers: Timers = DEFAULT_TIMERS,
         algorithms: Iterable[str] = ALGORITHMS,
+        qop: Iterable[str] = ("auth",),
         random: Randomness | None = None,
         traceSip: bool = False,
         eventPackages: Iterable[str] = PACKAGES,
@@ -97,12 +98,15 @@ class EmbeddedServer:
         @param timers: Those of its transactions.
         @param algorithms: Those of digest authentication that are offered,
             the preferred one first.
+        @param qop: Its qualities of protection that are offered: C{auth}, and
+            C{auth-int}, which takes in the body.
         @param random: Where tags, branches and nonces come from; C{None} means
             the operating system.
         @param traceSip: Whether every message is logged, without its secrets.
         @param eventPackages: The event packages of which it keeps the state that users publish, and
             tells those of who subscribe to it; SUBSCRIBE to others is forwarded to the user.
         @raise ConfigurationError: The domain is none.
+        @raise ValueError: An algorithm, or a quality of protection, cannot be offered.
         """
         random = random or SystemRandom()
         names = Names(domain)
@@ -127,7 +131,7 @@ class EmbeddedServer:
             names,
             tokens,
             self.transactions,
-            Gatekeeper(users, _verifier(names.domain, reactor, random, algorithms)),
+            Gatekeeper(users, _verifier(names.domain, reactor, random, algorithms, qop)),
             Registrar(self.locations, self.limits, reactor, gruus),
             self.locations,
             router,
@@ -215,10 +219,10 @@ class EmbeddedServer:
 
 
 def _verifier(
-    realm: str, clock: IReactorTime, random: Randomness, algorithms: Iterable[str]
+    realm: str, clock: IReactorTime, random: Randomness, algorithms: Iterable[str], qop: Iterable[str]
 ) -> DigestVerifier:
     secret = random.getrandbits(256).to_bytes(32, "big")
-    return DigestVerifier(realm, clock.seconds, secret, algorithms=algorithms)
+    return DigestVerifier(realm, clock.seconds, secret, algorithms=algorithms, qop=qop)
 
 
 def _nothing(_: object) -> None:

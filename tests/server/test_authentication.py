@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from sipws import Session
 from sipws.message import Challenge
+from sipws.server import EmbeddedServer
+from tests.inmemory import World as UserAgents
 from tests.server.harness import DOMAIN, Client, World
 
 CONTACT = "<sip:alice@a.invalid;transport=ws>"
@@ -31,6 +34,8 @@ def answer(
     user: str = "alice",
     password: str = "wonderland",
     nc: int = 1,
+    qop: str = "auth",
+    protected: str = "",
 ) -> str:
     """Compute credentials as RFC 7616 section 3.4.1 has them."""
     hashed = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}[challenge.parameters["algorithm"] or ""]
@@ -40,10 +45,11 @@ def answer(
 
     nonce = challenge.parameters["nonce"]
     count = f"{nc:08x}"
-    response = h(f"{h(f'{user}:{DOMAIN}:{password}')}:{nonce}:{count}:cn:auth:{h(f'{method}:{uri}')}")
+    first, second = h(f"{user}:{DOMAIN}:{password}"), h(protected or f"{method}:{uri}")
+    response = h(f"{first}:{nonce}:{count}:cn:{qop}:{second}")
     return (
         f'Digest username="{user}", realm="{DOMAIN}", nonce="{nonce}", uri="{uri}", response="{response}", '
-        f'algorithm={challenge.parameters["algorithm"]}, qop=auth, nc={count}, cnonce="cn"'
+        f'algorithm={challenge.parameters["algorithm"]}, qop={qop}, nc={count}, cnonce="cn"'
     )
 
 
@@ -330,3 +336,47 @@ class TestProxy:
         credentials = answer(challenge, "REGISTER", f"sip:{DOMAIN}", user=user, password=password)
         assert register(client, credentials, user=user, Contact=contact).statusCode == 200
         return client
+
+
+class TestProtection:
+    """RFC 7616 section 3.4.3: with auth-int, the body is a part of what is proven."""
+
+    @pytest.mark.parametrize("qop", [("auth",), ("auth-int",), ("auth", "auth-int")])
+    def test_userAgentsCanDoEither(self, qop: tuple[str, ...]) -> None:
+        world = UserAgents()
+        world.server = EmbeddedServer(world.reactor, users={"alice": "a", "bob": "b"}, qop=qop)
+        world.network.server = world.server.factory
+        calls: list[Session] = []
+        alice = world.start("alice", password="a")
+        bob = world.start("bob", lambda userAgent: userAgent.on("invite", calls.append), password="b")
+        bob.on("message", lambda _: None)
+
+        assert world.resultOf(alice.message("bob", "Hello")).statusCode == 200
+        publication = alice.publish("alice@localhost", "presence", "<x/>", "application/pidf+xml")
+        world.resultOf(publication.whenPublished())
+        call = alice.invite("bob", "v=0 offer")
+        world.network.advance(0)
+        world.resultOf(calls[0].accept("v=0 answer"))
+        world.resultOf(call.bye())
+
+        for userAgent in (alice, bob):
+            world.resultOf(userAgent.stop())
+
+    @pytest.mark.parametrize(("body", "isTaken"), [("Hello", True), ("Send money", False)])
+    def test_aBodyThatIsAnotherIsChallenged(self, body: str, isTaken: bool) -> None:
+        world = World(users={"alice": "wonderland", "bob": "builder"}, qop=["auth-int"], algorithms=["MD5"])
+        client, uri = world.client(), f"sip:alice@{DOMAIN}"
+        client.request("MESSAGE", uri, {}, "Hello")
+        (challenge,) = challenges(client.one(), "Proxy-Authenticate")
+        assert challenge.parameters["qop"] == "auth-int"
+
+        protected = f"MESSAGE:{uri}:{hashlib.md5(b'Hello').hexdigest()}"
+        credentials = answer(challenge, "MESSAGE", uri, protected=protected, qop="auth-int")
+        client.request("MESSAGE", uri, {"Proxy-Authorization": credentials}, body)
+
+        # She is not there; but who may not send to her is not told.
+        assert client.one().statusCode == (480 if isTaken else 407)
+
+    def test_whatIsNoneCannotBeOffered(self) -> None:
+        with pytest.raises(ValueError, match="qop"):
+            World(qop=["nonsense"])
