@@ -13,6 +13,7 @@ from sipws.arrows import byCause
 from sipws.dialog import State as DialogState
 from sipws.emitter import Emitter, loggerFor
 from sipws.errors import SubscriptionError, TransactionTimeout
+from sipws.later import later
 from sipws.message import Event as EventHeader
 from sipws.refreshing import MIN_REFRESH, deltaSeconds, minExpires, refreshDelay
 from sipws.subscription.judging import Occasion, eventOfRefresh, ofResponse, resubscribeIn
@@ -113,6 +114,8 @@ class Subscriber(Emitter):
         self._raised = False
         # Whether it is being terminated, and that is not told yet.
         self._isEnding = False
+        # Whether somebody is being told of a failure, and may try again.
+        self._isTelling = False
         # Whether the user agent is being stopped.
         self._isStopping = False
         # Whether there was a 2xx to the first SUBSCRIBE.
@@ -224,12 +227,11 @@ class Subscriber(Emitter):
             self._follow(sending, self._turn, isFirst=False)
 
     def _follow(self, sending: ISending, turn: int, *, isFirst: bool) -> None:
-        # What fails at once says so before this returns.
+        # What fails at once says so before this returns, but to who begins it as he hears of a failure.
         self._sending = sending
+        result = later(self._usages.clock, sending.result) if self._isTelling else sending.result
         arguments = (turn, isFirst)
-        sending.result.addCallbacks(
-            self._answered, self._unanswered, callbackArgs=arguments, errbackArgs=arguments
-        )
+        result.addCallbacks(self._answered, self._unanswered, callbackArgs=arguments, errbackArgs=arguments)
 
     def _answered(self, response: IncomingResponse, turn: int, isFirst: bool) -> None:
         if turn != self._turn:
@@ -347,10 +349,12 @@ class Subscriber(Emitter):
     def _tellFailed(self, occasion: Occasion) -> None:
         _log.info("{reason}", reason=occasion.text)
         error = self._errorOf(occasion)
+        self._isTelling = True
         if self.state != State.TERMINATED:
             # Otherwise those who wait hear of it when it is known what becomes of the subscription.
             self._failWaiters(error)
         self.emit("failed", error)
+        self._isTelling = False
 
     def _errorOf(self, occasion: Occasion) -> SubscriptionError:
         retryIn = self._timing.left(Event.RETRY if self.state == State.TERMINATED else Event.DUE)

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 
 from sipws.errors import NotConnected, RegistrationError
 from sipws.interfaces import C
+from sipws.later import later
 from sipws.message import URI
 from sipws.refreshing import isRefusal, minExpires, refreshDelay, retryAfter, retryDelay
 from sipws.ua.binding import Binding, bindingOf
@@ -87,6 +88,7 @@ class Registration:
         "_expiry",
         "_flow",
         "_flowTimer",
+        "_isTelling",
         "_mover",
         "_raised",
         "_registeredWaiters",
@@ -115,6 +117,7 @@ class Registration:
         # The connection that it is being moved to, and who is told what comes of it.
         self._target: ITransport | None = None
         self._mover: IMover | None = None
+        self._isTelling = False
         self.state = State.IDLE
         self.wanted = options.register
         self.registered = False
@@ -366,9 +369,12 @@ class Registration:
         self._registeredWaiters.fire()
 
     def _announceFailure(self, response: IncomingResponse | None, cause: str | None) -> None:
+        # Who hears of it may want to be registered at once.
+        self._isTelling = True
         self._requester.ua.emit("registrationFailed", response, cause)
         reason = f"not registered: {cause}" if response is None else _describe(response)
         self._registeredWaiters.failOnce(RegistrationError(reason, response=response))
+        self._isTelling = False
 
     def _announceEnd(self, response: IncomingResponse | None, cause: str | None) -> None:
         self._cancelExpiry()
@@ -408,6 +414,8 @@ class Registration:
         way = self._target or self._flow.transport
         sent = self._requester.send(self._build(expires), nextCSeq=self._nextCSeq, transport=way)
         arguments = self._attempt, expires
+        if self._isTelling:
+            sent = later(self._clock, sent)
         sent.addCallbacks(self._answered, self._failed, callbackArgs=arguments, errbackArgs=arguments)
 
     def _build(self, expires: int) -> OutgoingRequest:
