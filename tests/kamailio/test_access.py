@@ -89,7 +89,7 @@ class Call:
 
 
 #: By the Service-Route alone, and by an outbound proxy before it.
-PROXIED = pytest.mark.parametrize("world", [False, True], indirect=True, ids=["routed", "proxied"])
+PROXIED = pytest.mark.parametrize("world", ["routed", "proxied"], indirect=True)
 
 
 @pytest.fixture
@@ -98,18 +98,19 @@ def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     requireCounterpart("Kamailio", isInstalled("outbound.so", "path.so"), INSTALL)
     started: list[Kamailio] = []
 
-    def start(name: str, template: str, **places: int) -> Kamailio:
+    def start(name: str, template: str, *switches: str, **places: int) -> Kamailio:
         (tmp_path / name).mkdir()
-        kamailio = Kamailio(tmp_path / name, template=template, places=places)
+        kamailio = Kamailio(tmp_path / name, switches, template=template, places=places)
         started.append(kamailio)
         kamailio.start()
         return kamailio
 
     try:
-        core = start("core", "core.cfg")
+        wanted = getattr(request, "param", "routed")
+        core = start("core", "core.cfg", *(["CHALLENGE"] if wanted == "challenged" else []))
         edge = start("edge", "access.cfg", HOME=core.ws)
         world = World(core, edge, Agents(edge))
-        if getattr(request, "param", False):
+        if wanted == "proxied":
             world.options["outboundProxy"] = f"sip:127.0.0.1:{edge.ws};transport=ws"
         yield world
         pytest_twisted.blockon(Deferred.fromCoroutine(world.agents.stopAll()))
@@ -174,6 +175,47 @@ async def test_requestsWithinACallFindTheirWay(world: World, options: dict[str, 
 
     assert (await within(call.callee.bye())).by == "local"
     assert (await within(call.caller.whenTerminated())).by == "remote"
+    assert call.isOver()
+
+
+@pytest.mark.parametrize("world", ["challenged"], indirect=True)
+@pytest_twisted.ensureDeferred
+async def test_requestsWithinACallAreChallenged(world: World) -> None:
+    call = await world.call()
+    tones: list[str] = []
+    call.caller.on("dtmf", lambda tone: tones.append(tone.tone))
+
+    # The nonces of the last requests are too old by then.
+    await pause(2.1)
+    assert (await within(call.caller.hold())).statusCode == 200
+    await within(call.callee.dtmf("1"))
+    await pause(2.1)
+    await within(call.caller.bye())
+
+    assert tones == ["1"]
+    assert (await within(call.callee.whenTerminated())).by == "remote"
+    assert call.isOver()
+
+
+@pytest_twisted.ensureDeferred
+async def test_aCallIsTransferred(world: World) -> None:
+    """REFER and its NOTIFYs go by the flows, too."""
+    call = await world.call()
+    dave, _ = await world.user("dave", "wss")
+    called: DeferredQueue[Session] = DeferredQueue()
+    dave.on("invite", called.put)
+    followed: list[Session] = []
+    call.callee.on("refer", lambda reference: followed.append(reference.follow(SDP)))
+
+    referral = call.caller.refer("sip:dave@example.test")
+    last: Session = await within(called.get())
+    await within(last.accept(SDP))
+
+    assert (await within(referral.whenCompleted())).statusCode == 200
+    await within(call.caller.bye())
+    [transferred] = followed
+    await within(last.bye())
+    assert (await within(transferred.whenTerminated())).by == "remote"
     assert call.isOver()
 
 
