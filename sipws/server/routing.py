@@ -48,12 +48,14 @@ class Path:
     @ivar routes: Its Route values, without those that were the server's.
     @ivar token: The connection that it must go on, by its name; C{None} where
         it does not say.
+    @ivar recipient: The address of record of the user of ours whom its To names.
     """
 
     uri: URI
     isOurs: bool
     routes: tuple[str, ...]
     token: str | None
+    recipient: str | None
 
 
 @attrs.frozen
@@ -95,7 +97,7 @@ class Router:
         """
         Read the way that a request says it has to go.
 
-        @raise ParseError: Its Request-URI or a Route is malformed.
+        @raise ParseError: Its Request-URI, its To or a Route is malformed.
         """
         uri = request.requestURI
         values = request.getHeaders("Route")
@@ -110,7 +112,10 @@ class Router:
         # remove that value from the request."
         ours = list(takewhile(lambda route: self._names.isOurs(route, connection), uris))
         token = next((route.user for route in reversed(ours) if route.user), None)
-        return Path(uri, self._names.isOurs(uri, connection), tuple(values[len(ours) :]), token)
+        to = request.toHeader.uri
+        recipient = self._names.addressOfRecord(to.user or "") if self._names.isOurs(to, connection) else None
+        isOurs = self._names.isOurs(uri, connection)
+        return Path(uri, isOurs, tuple(values[len(ours) :]), token, recipient)
 
     def _isRecordRoute(self, uri: URI) -> bool:
         return uri.host == self._names.domain and uri.user in self._connections and "lr" in uri.parameters
@@ -165,8 +170,11 @@ class Router:
     def _byContact(self, path: Path) -> list[list[Target]]:
         # An end of a dialog that has connected anew is found by its contact address.  Anything may be
         # registered as one: what another has chosen must not lead astray what is for a user of ours.
-        owner = self._names.addressOfRecord(path.uri.user or "") if path.isOurs else None
-        binding = self._locations.findContact(path.uri, owner)
+        if path.isOurs:
+            binding = self._locations.findContact(path.uri, self._names.addressOfRecord(path.uri.user or ""))
+        else:
+            binding = self._locations.findContact(path.uri, path.recipient)
+            binding = binding or self._locations.findContact(path.uri)
         return [] if binding is None else [[Target(binding.connection, path.uri)]]
 
     def _byUser(self, path: Path) -> list[list[Target]]:

@@ -518,6 +518,21 @@ class TestINVITE:
 
         assert again.one().method == "INFO"
 
+    def test_notByOneWhoHasRegisteredTheSame(self, world: World, alice: Client, bob: Client) -> None:
+        self.invite(alice)
+        bob.respond(bob.one(), 200, f"Contact: <sip:bob@{bob.via};transport=ws>")
+        routes = alice.one().getHeaders("Record-Route")[::-1]
+        mallory = world.client("mallory")
+        assert mallory.register("mallory", contact=f"<sip:bob@{bob.via};transport=ws>").statusCode == 200
+        bob.drop()
+
+        again = world.user("bob")
+        to = f"<{BOB}>;tag=to"
+        alice.request("INFO", "sip:bob@bob.invalid;transport=ws", {"Route": ", ".join(routes)}, to=to)
+
+        assert mallory.take() == []
+        assert again.one().method == "INFO"
+
     def test_whoHasLeftADialogHasLostTheFlow(self, alice: Client, bob: Client) -> None:
         """RFC 5626 section 5.3.1: 480 would be the end of the call (RFC 5057 section 5.1)."""
         self.invite(alice)
