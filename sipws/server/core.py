@@ -177,8 +177,7 @@ class ServerCore:
         algorithm, and thus behaving statelessly towards unauthenticated requests."
         """
         request = transaction.request
-        # Within a dialog, the tag of an answer would not tell its ACK from others.
-        if request.method == "INVITE" and request.toTag is None:
+        if request.method == "INVITE":
             transaction.abandon(SIPError("answered without a transaction"))
             self._respond(connection, request, statusCode, reasonPhrase, headers)
         else:

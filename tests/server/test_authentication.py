@@ -194,6 +194,8 @@ class TestProxy:
         ("uri", "more", "statusCode"),
         [
             (URI, {}, 407),
+            # As if it were within a dialog.
+            (URI, {"To": f"<{URI}>;tag=invented"}, 407),
             (URI, {"Max-Forwards": 0}, 483),
             (URI, {"Proxy-Require": "nonsense"}, 420),
             (URI, {"Route": "<nonsense"}, 400),
