@@ -73,7 +73,7 @@ class Branches:
         hasOffered: bool,
     ) -> None:
         """
-        The session is over: from now on each 2xx of a branch that is new is ended.
+        The session is over: from now on each branch that is new is ended, and each 2xx acknowledged.
 
         @param answered: The number and the credentials of the INVITE as it was sent last.
         @param origin: What its dialogs have of it.
@@ -93,14 +93,40 @@ class Branches:
         elif response.toTag not in self._known:
             self._known += (response.toTag,)
             self._dismiss(response)
+        else:
+            self._acknowledge(response)
 
     def _dismiss(self, response: IncomingResponse) -> None:
+        leg = self._legOf(response)
+        if leg is not None:
+            ended = dismiss(self._usages, leg, response, self._cseq, self._credentials)
+            ended.addBoth(lambda _: leg.dialog.end())
+
+    def _acknowledge(self, response: IncomingResponse) -> None:
+        """
+        Acknowledge a 2xx once more, which comes as the ACK was lost.
+
+        RFC 3261 section 13.2.2.4: "The UAC core MUST generate an ACK request
+        for each 2xx received from the transaction layer."
+        """
+        # Others may share the dialog still (RFC 5057); otherwise it is gone, and there for this alone.
+        isThere = self._usages.dialogs.find(DialogID.ofResponse(response)) is not None
+        leg = self._legOf(response)
+        if leg is None:
+            return
+        takeOffer(leg, response)
+        try:
+            acknowledge(self._usages, leg.dialog, self._cseq, self._credentials, declined(leg))
+        except ValueError as error:
+            _log.warn("no ACK: {error}", error=error)
+        if not isThere:
+            leg.dialog.end()
+
+    def _legOf(self, response: IncomingResponse) -> Leg | None:
         dialog = dialogOf(self._usages, response, Origin(self._contact, self._isToSIPS))
         if dialog is None:
-            return
-        leg = Leg(dialog, Negotiation(OfferState.OFFERED if self._hasOffered else OfferState.NONE))
-        ended = dismiss(self._usages, leg, response, self._cseq, self._credentials)
-        ended.addBoth(lambda _: dialog.end())
+            return None
+        return Leg(dialog, Negotiation(OfferState.OFFERED if self._hasOffered else OfferState.NONE))
 
 
 class Origin(NamedTuple):
@@ -151,9 +177,7 @@ def dismiss(
     @param credentials: Those of the INVITE.
     @return: What comes of the BYE.
     """
-    description = descriptionOf(response)
-    if description is not None and leg.negotiation.state == OfferState.NONE:
-        leg.receive(description)
+    takeOffer(leg, response)
     try:
         acknowledge(usages, leg.dialog, cseq, credentials, declined(leg))
         return usages.sendWithin(leg.dialog, "BYE").result
@@ -161,6 +185,13 @@ def dismiss(
         # No response of that branch had a Contact: there is nowhere to send these to.
         _log.warn("a branch cannot be ended: {error}", error=error)
         return fail(error)
+
+
+def takeOffer(leg: Leg, response: IncomingResponse) -> None:
+    """Take note of the offer in a 2xx, where the INVITE had none."""
+    description = descriptionOf(response)
+    if description is not None and leg.negotiation.state == OfferState.NONE:
+        leg.receive(description)
 
 
 def declined(leg: Leg) -> Description | None:
