@@ -13,8 +13,10 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.task import deferLater
 
 from sipws import Configuration, UserAgent
+from sipws.digest import DigestVerifier
 from sipws.message import IncomingRequest
 from sipws.server import EmbeddedServer
+from sipws.server.authentication import Gatekeeper
 from sipws.server.connection import Connection
 from tests.interop.driver import Driver
 
@@ -101,20 +103,23 @@ class Place:
         @return: The methods of what it lets pass, and of what it does not; these in brackets.
         """
         core: Any = self.server._core
-        gatekeeper = core._gatekeeper
-        admit, seen = gatekeeper.admit, []
+        seen: list[str] = []
 
-        def watch(request: IncomingRequest, user: str | None, *, asProxy: bool) -> Any:
-            if f"[{request.method}]" not in seen:
-                # The first of each method has a nonce that is too old, if it has any.
-                gatekeeper._verifier._secret = token_bytes(16)
-            seen.append(f"[{request.method}]")
-            result = admit(request, user, asProxy=asProxy)
-            seen[-1] = request.method
-            return result
+        class Forgetful:
+            def admit(self, request: IncomingRequest, user: str | None, *, asProxy: bool) -> Any:
+                if f"[{request.method}]" not in seen:
+                    # The first of each method has a nonce that this one has not made, if it has any.
+                    self.gatekeeper = Gatekeeper(USERS, verifier())
+                seen.append(f"[{request.method}]")
+                proof = self.gatekeeper.admit(request, user, asProxy=asProxy)
+                seen[-1] = request.method
+                return proof
+
+        def verifier() -> DigestVerifier:
+            return DigestVerifier(self.server.domain, reactor.seconds, token_bytes(16))
 
         core._router.isWithinDialog = lambda request, path: False
-        gatekeeper.admit = watch
+        core._gatekeeper = Forgetful()
         return seen
 
     async def close(self) -> None:
