@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from sipws.emitter import loggerFor
-from sipws.errors import WrongMoment
+from sipws.errors import SIPError, WrongMoment
 from sipws.session.branches import acknowledge, credentialsOf
 from sipws.session.glare import MAX_GLARES, glareDelay
 from sipws.session.machine import State
@@ -211,6 +211,21 @@ class Change:
             self._tryAgain(response)
         else:
             self._finish(response)
+            self._synchronize()
+
+    def _synchronize(self) -> None:
+        """
+        Say how things are, where a re-INVITE was refused that had changed them already.
+
+        RFC 6141 section 3.4: "a UAC that receives an error response to a re-INVITE for which changes
+        have been already executed SHOULD generate a new re-INVITE or UPDATE request in order to make
+        sure that both UAs have a common view of the state of the session".
+        """
+        session = self._session
+        if not self._isAgreed or self.method != "INVITE" or session.state != State.CONFIRMED:
+            return
+        offer = session.offerAgain(self._leg.local)
+        session.modification.send("UPDATE", offer, ()).addErrback(_unsynchronized)
 
     def _answerOffer(self, answer: Description | None) -> None:
         """Acknowledge the 2xx whose offer was waiting for an answer, if one was."""
@@ -275,3 +290,8 @@ class Change:
                 self._transmit()
             except ValueError:
                 self._finish(response)
+
+
+def _unsynchronized(failure: Failure) -> None:
+    if failure.check(SIPError) is None:
+        _log.failure("an UPDATE came to nothing", failure)
