@@ -4,14 +4,24 @@ L{Emitter}: events that no listener can break.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from inspect import iscoroutine
+from typing import Any, Protocol
 
 from pyee.twisted import TwistedEventEmitter
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-__all__ = ["Emitter", "loggerFor"]
+__all__ = ["Emitter", "IAnswerable", "loggerFor"]
+
+
+class IAnswerable(Protocol):
+    """What the listeners of an event are to answer, now or later: a call, a subscription, an offer."""
+
+    def neglected(self) -> None:
+        """Take note that all who were to answer it have failed: answer it, unless one of them has."""
 
 
 @lru_cache(maxsize=64)
@@ -48,6 +58,28 @@ class Emitter(TwistedEventEmitter):
             return self._tell(args[0])
         return event in self._events and bool(super().emit(event, *args, **kwargs))
 
+    def ask(self, event: str, thing: IAnswerable) -> bool:
+        """
+        Call the listeners of an event with something that they are to answer.
+
+        @param event: Its name.
+        @param thing: It: where all of them fail, it is C{neglected}.
+        @return: Whether there was a listener.
+        """
+        listeners = [*self._events.get(event, {}).values()]
+        unbroken = len(listeners)
+
+        def broke(failure: Failure) -> None:
+            nonlocal unbroken
+            unbroken -= 1
+            self.emit("failure", failure)
+            if not unbroken:
+                thing.neglected()
+
+        for listener in listeners:
+            _run(listener, thing, broke)
+        return bool(listeners)
+
     def hears(self, event: str) -> bool:
         """
         Say whether an event has a listener.
@@ -65,3 +97,15 @@ class Emitter(TwistedEventEmitter):
             return bool(super().emit("failure", failure))
         finally:
             self._telling = False
+
+
+def _run(listener: Callable[..., object], thing: IAnswerable, broke: Callable[[Failure], None]) -> None:
+    try:
+        result = listener(thing)
+    except Exception:  # noqa: BLE001 - the listener's own
+        broke(Failure())
+        return
+    if iscoroutine(result):
+        result = Deferred.fromCoroutine(result)
+    if isinstance(result, Deferred):
+        result.addErrback(broke)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sipws.config import Configuration
     from sipws.dialog.dialog import Dialog
     from sipws.dialog.table import Dialogs
+    from sipws.emitter import IAnswerable
     from sipws.errors import SIPError
     from sipws.interfaces import ITransport
     from sipws.message import URI, IncomingRequest, IncomingResponse, OutgoingRequest, OutgoingResponse
@@ -303,6 +304,13 @@ class IUsages(Protocol):
     def emit(self, event: str, *args: object) -> bool:
         """
         Tell the listeners of the user agent of an event.
+
+        @return: Whether there was one.
+        """
+
+    def ask(self, event: str, thing: IAnswerable) -> bool:
+        """
+        Have the listeners of the user agent answer something.
 
         @return: Whether there was one.
         """

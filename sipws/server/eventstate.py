@@ -163,7 +163,7 @@ class EventServer:
 
     # What its notifiers call (IUsages).
 
-    def emit(self, event: str, notifier: Notifier) -> bool:
+    def ask(self, event: str, notifier: Notifier) -> bool:
         """Answer a SUBSCRIBE that was looked at."""
         request = notifier.request
         assert request is not None

@@ -301,7 +301,7 @@ class SessionCore(Emitter):
         if self.handler is not None:
             made = maybeDeferred(self._askHandler, self.handler, offer.description)
             made.addCallback(self._made, offer).addErrback(self._unmade, offer)
-        elif not self.emit("offer", offer):
+        elif not self.ask("offer", offer):
             local = self.localDescription
             if local is None:
                 offer.reject(488)

@@ -94,6 +94,11 @@ class Offer:
         self._once("to reject an offer")
         self._reject(statusCode, reasonPhrase, given)
 
+    def neglected(self) -> None:
+        """Refuse it, unless it is answered: all who listen for C{offer} have failed."""
+        if not self.isAnswered:
+            self.reject(500)
+
     def withdraw(self) -> None:
         """Take note that the peer wants no answer any more."""
         self.isAnswered = True

@@ -95,6 +95,11 @@ class Reference:
             raise ValueError(f"statusCode: not 300 to 699: {statusCode}")
         self._answer(statusCode, reasonPhrase)
 
+    def neglected(self) -> None:
+        """Refuse it, unless it is answered: all who listen for C{refer} have failed."""
+        if not self.answered.called:
+            self.reject(500)
+
     def accept(self) -> None:
         """
         Accept it: what comes of it is for the caller to tell, with L{notify}.

@@ -120,7 +120,7 @@ class Referring(Informing):
             return type(session)(self.usages, handler)
 
         reference = Reference(self.usages, make, request, found, session, leg.dialog)
-        self.emit("refer", reference)
+        self.ask("refer", reference)
         return reference.answered
 
     def makeWay(self, other: Session) -> None:

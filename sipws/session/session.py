@@ -153,6 +153,12 @@ class Session(Referring, Holding):
             raise WrongMoment("to reject", self.state)
         self.invitation.reject(statusCode, reasonPhrase, headers, contacts)
 
+    def neglected(self) -> None:
+        """Refuse the peer's INVITE, unless it is answered: all who listen for C{invite} have failed."""
+        if self.state == State.RINGING:
+            # RFC 3261 section 21.5.1: "The server encountered an unexpected condition".
+            self.invitation.reject(500, None, (), ())
+
     # The end.
 
     def cancel(self, reason: str | None = None) -> None:

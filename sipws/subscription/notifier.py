@@ -158,6 +158,11 @@ class Notifier(Emitter):
         self.usages.respond(self.request, statusCode, reasonPhrase, headers)
         self._feed(Event.REJECT)
 
+    def neglected(self) -> None:
+        """Refuse it, unless it is answered: all who listen for C{subscribe} have failed."""
+        if self.state == State.RESP_WAIT and self.request is not None:
+            self.reject(500)
+
     def notify(self, body: bytes | str, contentType: str | None = None) -> Deferred[bool]:
         """
         Tell of new state.  NOTIFYs leave in order, one after the other; while
@@ -323,7 +328,7 @@ class Notifier(Emitter):
         self._feed(event, Occasion("timeout", "it has not been refreshed in time"))
 
     def _tellSubscribe(self, occasion: Occasion) -> None:
-        self.usages.emit("subscribe", self)
+        self.usages.ask("subscribe", self)
 
     def _tellRefresh(self, occasion: Occasion) -> None:
         self.emit("refresh", self.request)

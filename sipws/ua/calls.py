@@ -165,7 +165,7 @@ def _receive(usages: Usages, request: IncomingRequest) -> None:
     incoming = Incoming(session, usages, request)
     session.begin(incoming)
     incoming.ring()
-    usages.emit("invite", session)
+    usages.ask("invite", session)
 
 
 #: Calls that come in.
@@ -182,7 +182,7 @@ def _receiveRefer(usages: Usages, request: IncomingRequest) -> object:
         return Session(usages, handler)
 
     reference = Reference(usages, make, request, found, findTarget(usages, request))
-    usages.emit("refer", reference)
+    usages.ask("refer", reference)
     return reference.answered
 
 

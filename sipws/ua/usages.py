@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from sipws.dialog import IUsage
+    from sipws.emitter import IAnswerable
     from sipws.interfaces import ITransport
     from sipws.message import URI, IncomingRequest, IncomingResponse, OutgoingRequest, OutgoingResponse
     from sipws.transaction import Timers
@@ -394,6 +395,10 @@ class Usages:
     def emit(self, event: str, *args: object) -> bool:
         """Tell the listeners of the user agent of an event."""
         return self._ua.emit(event, *args)
+
+    def ask(self, event: str, thing: IAnswerable) -> bool:
+        """Have the listeners of the user agent answer something."""
+        return self._ua.ask(event, thing)
 
     def hasListeners(self, event: str) -> bool:
         """Say whether the user agent has a listener of an event."""
