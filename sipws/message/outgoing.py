@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any, Self, TypeVar
 
+from sipws.message.given import checkText, octetsOf
 from sipws.message.grammar import TOKEN, compiled
 from sipws.message.headers import LISTS, splitList
 from sipws.message.incoming import IncomingRequest
@@ -59,7 +60,7 @@ class OutgoingMessage:
     def __init__(self, headers: Iterable[tuple[str, object]], body: bytes | str) -> None:
         self._headers = checkedHeaders(headers)
         self._derived = {}
-        self.body = body.encode("utf-8") if isinstance(body, str) else bytes(body)
+        self.body = octetsOf(body)
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -263,7 +264,7 @@ class OutgoingRequest(OutgoingMessage):
         request = cls.__new__(cls)
         request.method = method
         request.requestURI = requestURI
-        request.body = body.encode("utf-8") if isinstance(body, str) else bytes(body)
+        request.body = octetsOf(body)
         request._headers = headers  # noqa: SLF001 -- its own
         request._derived = known  # noqa: SLF001
         return request
@@ -383,9 +384,13 @@ def checkMethod(method: str) -> None:
     """
     Check the method of a request that goes out.
 
+    @raise TypeError: It is no text.
     @raise ValueError: It is no token.
     """
-    if method not in _USUAL_METHODS and _TOKEN.fullmatch(method) is None:
+    if method in _USUAL_METHODS:
+        return
+    checkText("method", method, "MESSAGE")
+    if _TOKEN.fullmatch(method) is None:
         raise ValueError(f"method: no token: {method!r}")
 
 

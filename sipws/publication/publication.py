@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from sipws.emitter import Emitter, loggerFor
 from sipws.errors import PublicationError, SIPError
+from sipws.message.given import checkNumber, checkText
 from sipws.publication.machine import ARROWS, Action, Event, State
 from sipws.refreshing import (
     MAX_REFRESH,
@@ -86,6 +87,8 @@ class Publication(Emitter):
         @raise ValueError: The request cannot be as it is given, or the time is none.
         """
         super().__init__()
+        checkText("event", event, "presence")
+        checkNumber("expires", expires, "a number of seconds")
         if expires < 1:
             raise ValueError("a publication lasts for a second at least")
         self._usages = usages

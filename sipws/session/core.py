@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from sipws.dialog import DialogID, Effect, effectOf
 from sipws.emitter import Emitter, loggerFor
 from sipws.errors import ParseError, SessionFailed, SessionTerminated, TransactionTimeout, TransportError
+from sipws.session.handlers import Handler
 from sipws.session.machine import ARROWS, INCOMING, OUTGOING, Action, Event, State
 from sipws.session.modification import Modification
 from sipws.session.outcome import Outcome
@@ -51,10 +52,11 @@ class SessionCore(Emitter):
     @ivar usages: What the user agent does for it.
     @ivar handler: What makes and takes the session descriptions; C{None}: its user does.
     @ivar state: How it stands: one of L{State}.
-    @ivar ending: What ends it, or has ended it; C{None}: nothing does.
-    @ivar legs: Its dialogs.
+    @ivar ending: What ends it, or has ended it; C{None}: nothing.  C{legs}: its dialogs.
     @ivar invitation: What asks for it, or was asked: an L{Outgoing} or an L{Incoming}; in the end a L{Past}.
     """
+
+    handler = Handler()
 
     def __init__(self, usages: IUsages, handler: ISessionDescriptionHandler | None = None) -> None:
         super().__init__()
@@ -331,8 +333,7 @@ class SessionCore(Emitter):
     def took(self, leg: Leg) -> None:
         """Hand the peer's answer to the handler."""
         if self.handler is not None and leg.remote is not None:
-            taken = maybeDeferred(self.handler.takeAnswer, self, leg.remote)
-            taken.addErrback(self._untaken)
+            maybeDeferred(self.handler.takeAnswer, self, leg.remote).addErrback(self._untaken)
 
     def _askHandler(self, handler: ISessionDescriptionHandler, remote: Description | None) -> Any:
         return handler.makeOffer(self) if remote is None else handler.makeAnswer(self, remote)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from sipws.errors import ParseError
+from sipws.message.given import checkNumber, checkText
 
 if TYPE_CHECKING:
     from sipws.message import IncomingRequest
@@ -56,6 +57,7 @@ class DTMF:
     def __attrs_post_init__(self) -> None:
         if _TONE.fullmatch(self.tone) is None:
             raise ValueError(f"tone: none of 0 to 9, *, #, A to D: {self.tone!r}")
+        checkNumber("duration", self.duration, "a number of milliseconds")
         if not _SHORTEST <= self.duration <= _LONGEST:
             raise ValueError(f"duration: not {_SHORTEST} to {_LONGEST} milliseconds: {self.duration}")
 
@@ -72,6 +74,7 @@ def checkTones(tones: str) -> str:
     @return: It, in upper case.
     @raise ValueError: There is nothing, or something else in it.
     """
+    checkText("tones", tones, "12,3#")
     if _TONES.fullmatch(tones) is None:
         raise ValueError(f"tones: not of 0 to 9, *, #, A to D and commas: {tones!r}")
     return tones.upper()

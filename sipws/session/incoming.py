@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from sipws.emitter import loggerFor
 from sipws.errors import LimitExceeded, NotConnected, ParseError, SIPError, WrongMoment
 from sipws.message import OutgoingResponse
+from sipws.message.given import checkNumber, checkTexts
 from sipws.session.asked import Asked
 from sipws.session.infopackages import declared
 from sipws.session.leg import Leg
@@ -150,6 +151,7 @@ class Incoming:
         reliable: bool | None,
     ) -> Deferred[bool]:
         """Answer it provisionally."""
+        checkNumber("statusCode", statusCode, "a number from 101 to 199")
         if not 100 < statusCode < 200:
             raise ValueError(f"statusCode: not 101 to 199: {statusCode}")
         self._check(statusCode, reasonPhrase, headers)
@@ -406,8 +408,10 @@ class Incoming:
         contacts: Iterable[object] = (),
     ) -> None:
         """Refuse it, as our user wants."""
+        checkNumber("statusCode", statusCode, "a number from 300 to 699")
         if not 300 <= statusCode < 700:
             raise ValueError(f"statusCode: not 300 to 699: {statusCode}")
+        checkTexts("contacts", contacts, "sip:bob@example.com")
         places = [("Contact", _asContact(contact)) for contact in contacts]
         further = [*places, *headers]
         self._check(statusCode, reasonPhrase, further)

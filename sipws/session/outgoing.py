@@ -21,6 +21,7 @@ from sipws.errors import (
     TransactionTimeout,
 )
 from sipws.message import URI, CSeq
+from sipws.message.given import checkNumber
 from sipws.session.branches import Branches, Origin, acknowledge, credentialsOf, declined, dialogOf, dismiss
 from sipws.session.embedded import Target
 from sipws.session.infopackages import declared
@@ -72,7 +73,10 @@ class Invitation:
     @noAnswerTimeout.validator
     def _checkTimeout(self, _: object, value: float | None) -> None:
         # Told before the INVITE leaves; not a number compares as false with everything.
-        if value is not None and not 0 <= value < math.inf:
+        if value is None:
+            return
+        checkNumber("noAnswerTimeout", value, "a number of seconds")
+        if not 0 <= value < math.inf:
             raise ValueError(f"noAnswerTimeout: no number of seconds, 0 or more: {value!r}")
 
 

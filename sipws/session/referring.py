@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from sipws.errors import ParseError, WrongMoment
 from sipws.message import URI
+from sipws.message.given import wanted
 from sipws.session.informing import Informing
 from sipws.session.machine import State
 from sipws.session.reference import Reference
@@ -38,6 +39,8 @@ def addressOf(target: URI | str | Session, method: str | None) -> object:
     """
     if isinstance(target, (URI, str)):
         return referTo(target, method)
+    if not hasattr(target, "dialog"):
+        raise wanted("target", "a URI, text such as 'sip:carol@example.com', or a session", target)
     dialog = target.dialog
     if dialog is None or dialog.state.remoteTarget is None:
         raise WrongMoment("REFER", f"the other session is {target.state}")

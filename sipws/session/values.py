@@ -12,6 +12,7 @@ import attrs
 from sipws.dialog.dialog import asksForSIPS
 from sipws.errors import ParseError
 from sipws.message import Contact, OutgoingRequest
+from sipws.message.given import checkText, octetsOf
 
 if TYPE_CHECKING:
     from sipws.errors import SIPError
@@ -88,12 +89,13 @@ class Description:
         # What is wrong is told to whoever says it, and not when it is to leave.
         if value == SDP:
             return
+        checkText("contentType", value, SDP)
         checkHeaders([("Content-Type", value)])
 
     @classmethod
-    def of(cls, body: bytes | str, contentType: str = SDP) -> Description | None:
+    def of(cls, body: bytes | str | None, contentType: str = SDP) -> Description | None:
         """Make one of what a caller gives; C{None} of nothing."""
-        octets = body.encode() if isinstance(body, str) else body
+        octets = b"" if body is None else octetsOf(body)
         return cls(octets, contentType) if octets else None
 
     @property

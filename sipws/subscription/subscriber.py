@@ -15,6 +15,7 @@ from sipws.emitter import Emitter, loggerFor
 from sipws.errors import SubscriptionError, TransactionTimeout
 from sipws.later import later
 from sipws.message import Event as EventHeader
+from sipws.message.given import checkNumber, checkText, checkTexts
 from sipws.refreshing import MIN_REFRESH, deltaSeconds, minExpires, refreshDelay
 from sipws.subscription.judging import Occasion, eventOfRefresh, ofResponse, resubscribeIn
 from sipws.subscription.machine import SUBSCRIBER, Action, Event, State
@@ -81,6 +82,9 @@ class Subscriber(Emitter):
         @raise ValueError: The request cannot be as it is given.
         """
         super().__init__()
+        checkText("event", event, "presence")
+        checkNumber("expires", expires, "a number of seconds")
+        checkTexts("accept", accept, "application/pidf+xml")
         self._usages = usages
         self._target = target
         self._accept = tuple(accept)

@@ -19,6 +19,7 @@ from sipws.counters import Counters
 from sipws.errors import ConfigurationError
 from sipws.interfaces import C as Constants
 from sipws.interfaces import ITransport, IUserAgent
+from sipws.message.given import wanted
 from sipws.transaction import Timers, Transactions
 from sipws.transport import NameResolver, Transport
 from sipws.ua.calls import Calling
@@ -108,6 +109,8 @@ class UserAgent(Calling, EventState, Emitter):
         tokens = Tokens(random or _SYSTEM_RANDOM)
         timers = timers or _TIMERS
         self.configuration = personalize(configuration, tokens)
+        if not callable(getattr(reactor, "callLater", None)):
+            raise wanted("reactor", "a reactor, such as twisted.internet.reactor", reactor)
         self.status = self.C.STATUS_INIT
         self.error: int | None = None
         self.transactions = Transactions(reactor, timers, limit=self.configuration.maxTransactions)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from sipws.errors import ParseError, WrongMoment
 from sipws.message import URI, TargetDialog
+from sipws.message.given import checkNumber, wanted
 from sipws.session import SDP, Description, Incoming, Invitation, Outgoing, Session
 from sipws.session.reference import Reference
 from sipws.session.references import ReferTo, replacesOf
@@ -79,6 +80,7 @@ class Calling:
         pairs = pairsOf(headers)
         if replaces is not None:
             pairs += _replaces(replaces)
+        checkNumber("followRedirects", followRedirects, "a number of redirections")
         offer = Description.of(body, contentType)
         invitation = Invitation(
             target, (*pairs,), offer, checkDeadline(deadline), noAnswerTimeout, followRedirects
@@ -134,6 +136,8 @@ def _known(target: URI | str | Session) -> tuple[URI | str, list[tuple[str, obje
     """Give where a request to the peer of a session goes, and what says that we know of the session."""
     if isinstance(target, (URI, str)):
         return target, []
+    if not isinstance(target, Session):
+        raise wanted("target", "a URI, text such as 'sip:bob@example.com' or 'bob', or a session", target)
     dialog = target.dialog
     if dialog is None or dialog.state.remoteTarget is None:
         raise WrongMoment("to refer the peer of a session", target.state)
@@ -144,6 +148,8 @@ def _known(target: URI | str | Session) -> tuple[URI | str, list[tuple[str, obje
 
 
 def _replaces(session: Session) -> list[tuple[str, object]]:
+    if not isinstance(session, Session):
+        raise wanted("replaces", "a session", session)
     if session.dialog is None:
         raise WrongMoment("to replace a session", session.state)
     # RFC 3891 section 4: it is to be refused, not to ring, by who does not know Replaces.

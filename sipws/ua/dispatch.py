@@ -24,6 +24,8 @@ from twisted.python.failure import Failure
 from sipws.dialog import Rejection
 from sipws.errors import Congested, LimitExceeded, NotConnected, ParseError, SIPError
 from sipws.message import OutgoingResponse
+from sipws.message.given import checkTexts, wanted
+from sipws.message.outgoing import checkMethod
 from sipws.transaction import InviteServerTransaction, NonInviteServerTransaction
 from sipws.transaction.machines import State
 from sipws.ua.builtin import BUILT_IN
@@ -33,7 +35,7 @@ from sipws.ua.newcomers import NEWCOMERS
 from sipws.ua.pausing import Pausing
 from sipws.ua.pending import Pending
 from sipws.ua.replies import Reply, finalResponse
-from sipws.ua.rules import RETRY_AFTER, Handling, firstRefusal
+from sipws.ua.rules import METHODS, RETRY_AFTER, Handling, firstRefusal
 from sipws.waiters import Waiters
 
 if TYPE_CHECKING:
@@ -116,6 +118,14 @@ class Dispatcher(Capabilities):
         accept: Iterable[str] | None = None,
     ) -> None:
         """Set the handler of a method, in place of the one before; C{None} takes it away."""
+        checkMethod(method)
+        # RFC 3261 section 7.1: methods are case-sensitive.  This one nobody would ever send.
+        if method not in METHODS and method.upper() in METHODS:
+            raise ValueError(f"method: {method!r} (methods are in capitals: {method.upper()!r})")
+        if handler is not None and not callable(handler):
+            raise wanted("handler", "what can be called with a request, or None", handler)
+        if accept is not None:
+            checkTexts("accept", accept, "text/plain")
         if self._handlers is None:
             self._handlers = {}
         if handler is None:

@@ -13,6 +13,7 @@ import attrs
 from sipws.config import Configuration
 from sipws.message import URI, Caller
 from sipws.message.caller import ANONYMOUS
+from sipws.message.given import wanted
 from sipws.ua.tokens import Tokens
 
 __all__ = ["Identity", "personalize"]
@@ -25,6 +26,10 @@ def personalize(configuration: Configuration, tokens: Tokens) -> Configuration:
     The servers are its own from here on: their status is that of its own
     connections, however many user agents share the configuration.
     """
+    if not isinstance(configuration, Configuration):
+        raise wanted(
+            "configuration", "a Configuration, such as Configuration(uri=..., wsServers=...)", configuration
+        )
     values: dict[str, Any] = {
         "wsServers": tuple(server.fresh() for server in configuration.wsServers),
         "viaHost": _viaHost(configuration, tokens),

@@ -7,19 +7,17 @@ leave on, Via and Route, unless that is known: L{RequestBuilder.address} adds th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
-
-import attrs
 
 from sipws.config.optiontags import Where, supportedTags
 from sipws.interfaces import C, ITransport
 from sipws.message import URI, NameAddr, OutgoingRequest
+from sipws.message.given import checkPairs, checkTexts
 from sipws.message.nameaddr import Route
 from sipws.message.names import canonicalName
 from sipws.message.outgoing import checkedHeaders, checkMethod, checkValues
+from sipws.ua.targets import normalizeTarget
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -74,19 +72,16 @@ _OURS = {
 #: Headers that are those of one attempt to send a request, and no other's.
 _OF_ONE_ATTEMPT = frozenset({"Via", "Authorization", "Proxy-Authorization"})
 
-#: The schemes that a target may begin with; anything else is a user or a host.
-_SCHEME = re.compile(r"(?:sips?|tel|urn|im|pres):", re.IGNORECASE)
-
-#: C{unreserved} and C{user-unreserved} of RFC 3261 section 25.1, and %: what is escaped already stays so.
-_NOT_IN_USER = re.compile(r"[^A-Za-z0-9\-_.!~*'()&=+$,;?/%]")
-
 
 def pairsOf(headers: Headers) -> list[tuple[str, object]]:
     """List headers that a caller has given."""
     if not headers:
         return []
     # What is a list is no mapping, and that is seen faster.
-    return [*(headers.items() if type(headers) is not list and isinstance(headers, Mapping) else headers)]
+    checkTexts("headers", headers, "(name, value)")
+    pairs = [*(headers.items() if type(headers) is not list and isinstance(headers, Mapping) else headers)]
+    checkPairs(pairs)
+    return pairs
 
 
 class IServedTransport(Protocol):
@@ -452,44 +447,6 @@ def _withTag(value: str, tag: str) -> str:
     """Add the tag that each From must have (RFC 3261 section 8.1.1.3)."""
     address = NameAddr.parse(value)
     return str(address) if address.tag is not None else f"{address};tag={tag}"
-
-
-@lru_cache(maxsize=1024)
-def _normalizeText(target: str, domain: str) -> str:
-    if _SCHEME.match(target):
-        text = target
-    elif "@" in target:
-        user, _, host = target.rpartition("@")
-        text = f"sip:{_escaped(user)}@{host}"
-    else:
-        text = f"sip:{_escaped(target)}@{domain}"
-    return _asRequestURI(URI.parse(text))
-
-
-def normalizeTarget(target: URI | str, domain: str) -> str:
-    """
-    Make a Request-URI of what a caller calls a target.
-
-    A text with a scheme is a URI; one without is C{user@host}, or a user of
-    our own domain.
-
-    @param target: The target.
-    @param domain: Our own domain, with parameters if need be.
-    @raise ParseError: (a C{ValueError}) It is no URI.
-    """
-    return _normalizeText(target, domain) if isinstance(target, str) else _asRequestURI(target)
-
-
-def _asRequestURI(uri: URI) -> str:
-    # RFC 3261 section 19.1.1: headers and the method parameter are not allowed in a Request-URI.
-    if uri.headers or "method" in uri.parameters:
-        parameters = {name: value for name, value in uri.parameters.items() if name != "method"}
-        uri = attrs.evolve(uri, headers=(), parameters=parameters)
-    return str(uri)
-
-
-def _escaped(user: str) -> str:
-    return _NOT_IN_USER.sub(lambda match: "".join(f"%{octet:02X}" for octet in match[0].encode()), user)
 
 
 def servedTransport(transport: ITransport) -> IServedTransport:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred, fail
 
 from sipws.errors import LimitExceeded, NotConnected, SIPError, TransactionCancelled, TransportError
+from sipws.message.given import checkNumber
 from sipws.ua.requests import servedTransport
 
 if TYPE_CHECKING:
@@ -172,7 +173,10 @@ def checkDeadline(deadline: float | None) -> float | None:
     @raise ValueError: It is negative, or no number.
     """
     # Not a number compares as false with everything.
-    if deadline is not None and not deadline >= 0:
+    if deadline is None:
+        return None
+    checkNumber("deadline", deadline, "a number of seconds")
+    if not deadline >= 0:
         raise ValueError(f"a deadline is a number of seconds from now, 0 or more, not {deadline!r}")
     return deadline
 

@@ -149,6 +149,9 @@ class TestOtherDescriptions:
                 asked.append(session.isOnHold)
                 return Description(b"{}", "application/json")
 
+            def makeAnswer(self, session: Any, offer: Any) -> Description:
+                raise AssertionError("the peer offers nothing")
+
             def takeAnswer(self, session: Any, answer: Any) -> None:
                 pass
 
