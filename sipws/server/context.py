@@ -290,7 +290,8 @@ class ResponseContext:
             # Step 6: "If the only response that was received is a 503, the proxy SHOULD
             # generate a 500 response and forward that upstream."
             statusCode = 500
-        elif statusCode == 408 and self._isCancelled:
+        elif statusCode in (408, 480) and self._isCancelled:
+            # Section 9.2 has the user agent say so, which is silent, or is gone by now.
             statusCode = 487
         self._transaction.respond(OutgoingResponse(self._request, statusCode, toTag=self._tag))
 

@@ -715,6 +715,23 @@ class TestINVITE:
 
         assert alice.one().statusCode == 487
 
+    @pytest.mark.parametrize("isRinging", [True, False])
+    def test_whoIsCancelledAndIsGoneIsTerminated(
+        self, world: World, alice: Client, bob: Client, isRinging: bool
+    ) -> None:
+        branch = self.invite(alice)
+        invite = bob.one()
+        if isRinging:
+            bob.respond(invite, 180)
+        self.cancel(alice, branch)
+        alice.take()
+
+        bob.drop()
+
+        assert alice.one().statusCode == 487
+        alice.drop()
+        world.assertIdle()
+
     def test_nobodyRingsForEver(self, world: World, alice: Client, bob: Client) -> None:
         """Timer C: sections 16.6 step 11, 16.8."""
         self.invite(alice)
