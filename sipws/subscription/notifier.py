@@ -16,6 +16,7 @@ from sipws.emitter import Emitter, loggerFor
 from sipws.errors import LimitExceeded, ParseError, SIPError, SubscriptionError
 from sipws.message import Event as EventHeader
 from sipws.message import SubscriptionState
+from sipws.message.given import checkNumber, checkText, octetsOf
 from sipws.subscription.judging import Occasion
 from sipws.subscription.machine import NOTIFIER, Action, Event, State
 from sipws.subscription.notifying import Notice, Notices
@@ -131,6 +132,8 @@ class Notifier(Emitter):
         """
         given = tuple(headers)
         checkFurther(given)
+        if expires is not None:
+            checkNumber("expires", expires, "a number of seconds")
         _checkTyped(body, contentType)
         if expires is not None:
             self.expires = min(expires, self.expires)
@@ -202,6 +205,7 @@ class Notifier(Emitter):
         @raise ValueError: The NOTIFY cannot say that.
         """
         _checkTyped(body, contentType)
+        checkText("reason", reason, "noresource")
         SubscriptionState.parse(f"terminated;reason={reason}")
         if self.state == State.ENDED:
             return succeed(None)
@@ -396,7 +400,8 @@ class Notifier(Emitter):
 
 
 def _checkTyped(body: bytes | str, contentType: str | None) -> None:
-    """Refuse, with C{ValueError}, what no NOTIFY can say."""
+    """Refuse, with C{ValueError} or C{TypeError}, what no NOTIFY can say."""
+    octetsOf(body)
     if contentType is not None:
         checkFurther([("Content-Type", contentType)])
     elif body:

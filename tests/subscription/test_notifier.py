@@ -209,6 +209,32 @@ class TestNotices:
         assert second == [True]
         stage.end()
 
+    @pytest.mark.parametrize(
+        "mistake",
+        [
+            {"body": 5, "contentType": "text/plain"},
+            {"body": None, "contentType": "text/plain"},
+            {"body": "x", "contentType": "text/plain", "expires": "60"},
+        ],
+    )
+    def test_aMistakeIsToldToWhoMakesItAndTheSubscriptionGoesOn(self, mistake: dict[str, Any]) -> None:
+        stage = NotifierStage()
+        stage.subscribe()
+        notifier = stage.notifier
+        with pytest.raises(TypeError, match=r"^(body|expires): "):
+            notifier.accept(**mistake)
+        assert stage.scene.transport.takeAll() == []
+        notifier.accept("here", "text/plain")
+        assert stage.response().statusCode == 200
+        assert stage.notice().body == b"here"
+        wrong: Any = None
+        with pytest.raises(TypeError, match=r"^body: text or octets"):
+            notifier.notify(wrong)
+        with pytest.raises(TypeError, match=r"^reason: text such as 'noresource', not None"):
+            notifier.terminate(wrong)
+        notifier.notify("gone")
+        assert stage.notice().body == b"gone"
+
     def test_aTypeThatThereIsNoneOfIsToldToWhoGivesIt(self) -> None:
         stage = NotifierStage()
         stage.subscribe()
