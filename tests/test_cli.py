@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import runpy
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -446,3 +447,13 @@ class TestReport:
     def test_printableKeepsLetters(self) -> None:
         assert printable("Grüß Gott, 你好 👋") == "Grüß Gott, 你好 👋"
         assert printable("a\nb") == "a\\nb"
+
+
+def test_itIsAModuleToo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where its script is not in the PATH, C{python -m sipws} is the way."""
+    monkeypatch.setattr(sys, "argv", ["sipws", "--help"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("sipws", run_name="__main__")
+    assert left.value.code == 0
+    out = capsys.readouterr().out
+    assert out.startswith("Usage: python -m sipws [OPTIONS] COMMAND")
