@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from sipws.dialog import DialogID, Effect, effectOf
 from sipws.emitter import Emitter, loggerFor
 from sipws.errors import ParseError, SessionFailed, SessionTerminated, TransactionTimeout, TransportError
-from sipws.session.handlers import Handler
+from sipws.session.handlers import handlerAttribute
 from sipws.session.machine import ARROWS, INCOMING, OUTGOING, Action, Event, State
 from sipws.session.modification import Modification
 from sipws.session.outcome import Outcome
@@ -52,11 +52,15 @@ class SessionCore(Emitter):
     @ivar usages: What the user agent does for it.
     @ivar handler: What makes and takes the session descriptions; C{None}: its user does.
     @ivar state: How it stands: one of L{State}.
-    @ivar ending: What ends it, or has ended it; C{None}: nothing.  C{legs}: its dialogs.
+    @ivar ending: What ends it, or has ended it; C{None}: nothing does.
+    @ivar legs: Its dialogs.
     @ivar invitation: What asks for it, or was asked: an L{Outgoing} or an L{Incoming}; in the end a L{Past}.
     """
 
-    handler = Handler()
+    #: A call keeps the flow where it is.
+    holdsConnection = True
+    handler: ISessionDescriptionHandler | None = handlerAttribute
+    _handler: ISessionDescriptionHandler | None
 
     def __init__(self, usages: IUsages, handler: ISessionDescriptionHandler | None = None) -> None:
         super().__init__()
@@ -143,11 +147,6 @@ class SessionCore(Emitter):
         if self._refresher is None:
             self._refresher = Refresher(self)
         return self._refresher
-
-    @property
-    def holdsConnection(self) -> bool:
-        """A call keeps the flow where it is."""
-        return True
 
     # Its end.
 
