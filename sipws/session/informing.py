@@ -26,6 +26,17 @@ __all__ = ["Informing"]
 #: The silence between two tones, in milliseconds.
 _GAP = 70
 
+#: The requests that a session goes by, and what sends them.
+_SESSIONS_OWN = {
+    "ACK": "sent by itself",
+    "BYE": "bye()",
+    "CANCEL": "cancel()",
+    "INVITE": "reinvite()",
+    "PRACK": "sent by itself",
+    "REFER": "refer()",
+    "UPDATE": "update()",
+}
+
 
 class Informing(SessionCore):
     """The part of a session that says something within it."""
@@ -40,10 +51,13 @@ class Informing(SessionCore):
         """
         Send a request within the session's dialog: MESSAGE, OPTIONS ...
 
+        @param method: Its method, none of those that the session goes by: they have methods of their own.
         @return: A Deferred of the final response.  It fails with
             L{WrongMoment} where there is no dialog, and as C{UserAgent.request} does.
         @raise ValueError: The request cannot be as it is given.
         """
+        if method in _SESSIONS_OWN:
+            raise ValueError(f"{method} changes the session: it is {_SESSIONS_OWN[method]}")
         leg = self.leg
         # An early dialog may not say yet where its requests go.
         if leg is None or not leg.dialog.live.isLed or self.state in (State.TERMINATING, State.TERMINATED):

@@ -87,6 +87,15 @@ class TestInfo:
         assert lone.take().getHeaders("Accept") == ["application/dtmf-relay", "application/dtmf"]
         lone.finish()
 
+    @pytest.mark.parametrize("method", ["ACK", "BYE", "CANCEL", "INVITE", "PRACK", "REFER", "UPDATE"])
+    def test_whatTheSessionGoesByHasItsOwnMethods(self, method: str) -> None:
+        lone, session = called()
+        # Past its state machine, the session would go on without knowing of its end.
+        with pytest.raises(ValueError, match=f"{method} changes the session: it is "):
+            session.sendRequest(method)
+        assert lone.sent() == []
+        lone.finish()
+
     def test_aBodyHasAType(self) -> None:
         lone, session = called()
         # RFC 3261 section 20.15: it "MUST be present if the body is not empty".
