@@ -15,7 +15,7 @@ from typing import Any
 from twisted.internet.defer import DeferredList, ensureDeferred
 from twisted.internet.task import react
 
-from sipws import Configuration, Session, UserAgent
+from sipws import Configuration, Session, SessionFailed, UserAgent
 from sipws.session import Offer
 
 #: A description without media (RFC 3725 section 4.4).
@@ -52,12 +52,19 @@ async def main(reactor: Any, server: str, uri: str, first: str, second: str) -> 
     """Connect them, and wait until they have hung up."""
     userAgent = UserAgent(Configuration(uri=uri, wsServers=server, register=False), reactor)
     userAgent.start()
-    sessions = await connect(userAgent, first, second)
-    print(f"{first} and {second} are talking")
-    await DeferredList([session.whenTerminated() for session in sessions])
-    print("they have hung up")
-    await userAgent.stop()
+    try:
+        sessions = await connect(userAgent, first, second)
+        print(f"{first} and {second} are talking")
+        await DeferredList([session.whenTerminated() for session in sessions])
+        print("they have hung up")
+    except SessionFailed as error:
+        print(f"they do not talk: {error}")
+    finally:
+        # Whoever is in a call still is told of its end.
+        await userAgent.stop()
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
     react(lambda reactor: ensureDeferred(main(reactor, *sys.argv[1:])))

@@ -46,4 +46,6 @@ def main(reactor: Any, server: str, uri: str, target: str) -> Deferred[None]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
     react(main, sys.argv[1:])

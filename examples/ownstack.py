@@ -119,4 +119,6 @@ async def main(reactor: Any, server: str, address: str, target: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
     react(lambda *arguments: Deferred.fromCoroutine(main(*arguments)), sys.argv[1:])

@@ -27,4 +27,6 @@ async def main(reactor: Any, server: str, uri: str, target: str, text: str) -> I
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
     react(lambda reactor: ensureDeferred(main(reactor, *sys.argv[1:])))

@@ -58,4 +58,6 @@ async def main(reactor: Any, server: str, uri: str, transferee: str, target: str
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
     react(lambda reactor: ensureDeferred(main(reactor, *sys.argv[1:])))

@@ -62,4 +62,6 @@ async def main(reactor: Any, server: str, uri: str, *, light: Light | None = Non
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     react(lambda reactor: ensureDeferred(main(reactor, *sys.argv[1:])))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +27,8 @@ from sipws.session.machine import State
 from sipws.testing import CannedDescriptions
 from sipws.transaction import NonInviteClientTransaction
 from tests.inmemory import SERVER, World
+
+EXAMPLES = Path(echobot.__file__).parent
 
 
 class Phone:
@@ -279,3 +284,26 @@ def test_transferThatIsRefusedLeavesThemThere(capsys: pytest.CaptureFixture[str]
     assert not world.resultOf(transfer.transfer(first, second))
     assert "486" not in capsys.readouterr().out
     assert len(alice.open) == len(bob.open) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["clicktodial", "monitor", "ownstack", "presencewatcher", "send", "transfer", "voicemaillight"],
+)
+def test_withoutArgumentsTheySayHowTheyAreUsed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = EXAMPLES / f"{name}.py"
+    monkeypatch.setattr(sys, "argv", [str(path)])
+    with pytest.raises(SystemExit) as exit_:
+        runpy.run_path(str(path), run_name="__main__")
+    assert f"python examples/{name}.py ws://127.0.0.1:5066 " in str(exit_.value.code)
+
+
+def test_clicktodialLetsGoOfTheFirstWhereTheSecondIsNotThere(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World()
+    alice = Phone(world, "alice")
+    world.resultOf(
+        clicktodial.main(world.reactor, SERVER, "sip:clicks@localhost", "alice@localhost", "bob@localhost")
+    )
+    assert capsys.readouterr().out == "they do not talk: the call was not accepted: refused (404)\n"
+    [call] = alice.calls
+    assert call.state == State.TERMINATED
